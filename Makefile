@@ -1,0 +1,54 @@
+# Everything a person or a machine runs here. Needs Python 3.11, git, make, a C compiler and a package registry.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.up-to-date
+
+.PHONY: setup demo test check lock bench clean
+
+setup: $(STAMP)
+
+# One environment with the project, its extras and the test tools, pinned with hashes.
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || { echo "needs Python 3.11 or newer: make setup PYTHON=/path/to/python3.11"; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m compileall -q $(VENV)/lib >/dev/null 2>&1 || true
+	touch $@
+
+# A year of real flights: land the raw files, make everything that is stale, show where it stands.
+demo: setup
+	$(BIN)/python sample_project/land.py
+	$(BIN)/assets backfill "*" --partitions 2013-01-01..2013-12-31 --project sample_project
+	$(BIN)/assets status --project sample_project
+	@echo
+	@echo "Where to go next (see README.md, \"A walk-through\"):"
+	@echo "  $(BIN)/assets plan --project sample_project                          # nothing is stale now"
+	@echo "  $(BIN)/assets explain departures@2013-01-01 --project sample_project # what made this number"
+	@echo "  $(BIN)/assets lineage carrier_year --upstream --project sample_project"
+	@echo "  $(BIN)/assets query \"FROM carrier_year LIMIT 5\" --project sample_project"
+	@echo "Then change a function in sample_project/nycflights and run \`assets plan\` again."
+
+test: setup
+	$(BIN)/python -m pytest -n 2
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup
+	$(BIN)/python benchmarks/overhead.py
+
+# Renew the pins after a change of dependencies.
+lock: setup
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	    --all-extras --group dev pyproject.toml --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf sample_project/.assets sample_project/landing

@@ -1,0 +1,73 @@
+"""The command line itself: shared options, exit codes, what happens to an error.
+
+Every command file adds its command to `app`. Exit codes: 0 done or fresh, 1 a step or check failed, 2 the user's mistake, 3 ours,
+4 the catalog or the project is busy, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .. import __version__
+
+app = typer.Typer(
+    name="assets",
+    help="Declare data assets, materialize exactly the partitions that are out of date, and prove it.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+ProjectFolder = Annotated[
+    Path | None, typer.Option("--project", metavar="DIR", help="The project's folder. Default: the working directory.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+Selection = Annotated[
+    str,
+    typer.Argument(metavar="[SELECTION]", help="Which assets: a key, a glob, +x, x+, 2+x, tag:, owner:, group:, state:."),
+]
+PartitionRange = Annotated[
+    str | None, typer.Option("--partitions", metavar="A..B", help="Only these partitions: a key, A..B, or several, by commas.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Also what is fresh.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        sys.stdout.write(f"assets-core {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Declare data assets, materialize exactly the partitions that are out of date, and prove it."""
+
+
+def main() -> None:
+    """Run the command line; turn every error into its exit code."""
+    try:
+        app()
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of our output went away: nobody is left to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        sys.exit(130)
+    except Exception as error:  # noqa: BLE001  # the last place that can turn it into an exit code
+        code = getattr(error, "exit_code", None)
+        if code is None:
+            traceback.print_exc()
+            sys.stderr.write("error: this is a fault of assets-core; please report the lines above\n")
+            sys.exit(3)
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(code)

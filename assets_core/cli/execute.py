@@ -1,0 +1,26 @@
+"""What `materialize` and `backfill` share: run with a progress line, report, exit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from .output import ProgressLine, report
+
+
+def execute(
+    kind: str, selection: str, partitions: str | None, *, force: bool, as_json: bool, folder: Path | None
+) -> None:
+    """Materialize a selection and exit with the code for what came of it."""
+    from ..materialize import materialize
+    from ..project import find_project
+
+    line = ProgressLine()
+    try:
+        result = materialize(
+            find_project(folder), selection, partitions, force=force, kind=kind, on_progress=line
+        )
+    finally:
+        line.close()
+    raise typer.Exit(report(result, as_json=as_json))

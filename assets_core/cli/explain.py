@@ -1,0 +1,136 @@
+"""`assets explain`: one cell: its state, why, what its current version was made from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .app import AsJson, ProjectFolder
+from .output import print_json
+
+if TYPE_CHECKING:
+    from ..planning.state import AssetState, World
+    from ..project import Project
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command("explain")(explain)
+
+
+def explain(
+    cell: Annotated[str, typer.Argument(metavar="CELL", help="asset@partition, or the asset where it has no partitions.")],
+    as_json: AsJson = False,
+    project: ProjectFolder = None,
+) -> None:
+    """Print why a cell is fresh or stale, what it reads, what its checks said, and its last failure.
+
+    Example: assets explain flights@2013-01-01
+    """
+    from ..materialize import look
+    from ..model.keys import cell as parse_cell
+    from ..planning.state import find_cell
+    from ..project import find_project
+
+    found = find_project(project)
+    world = look(found).world
+    state, position = find_cell(world, parse_cell(cell))
+    facts = _facts(found, world, state, position)
+    if as_json:
+        print_json(facts)
+    else:
+        _print(facts)
+
+
+def _facts(found: Project, world: World, state: AssetState, position: int) -> dict[str, Any]:
+    from catalog.queries import load
+    from catalog.session import Catalog
+
+    asset, ordinal = state.asset, state.first + position
+    facts: dict[str, Any] = {"cell": str(state.cell(ordinal)), "asset": asset.key, "partition": state.key(ordinal)}
+    facts |= {"kind": asset.kind, "file": asset.place.file, "line": asset.place.line}
+    if state.present[position]:
+        facts |= {"version": state.version[position], "rows": int(state.rows[position]), "stored": state.file[position]}
+    if asset.is_external:
+        return {**facts, "state": "fresh" if state.present[position] else "missing", "causes": [], "inputs": []}
+    facts |= _staleness(found, world, state, position)
+    facts["inputs"] = _inputs(world, state, position)
+    names = {"asset": asset.key, "partition": facts["partition"]}
+    with Catalog(found.state).read() as connection:
+        answers = {
+            name: (relation.columns, relation.fetchall())
+            for name in ("cell_made", "cell_checks", "cell_last_failure")
+            for relation in [connection.sql(load(name), params=names)]
+        }
+    rows = {name: [dict(zip(columns, row, strict=True)) for row in found] for name, (columns, found) in answers.items()}
+    facts["made"] = next(iter(rows["cell_made"]), None)
+    facts["checks"] = rows["cell_checks"]
+    facts["failure"] = next(iter(rows["cell_last_failure"]), None)
+    return facts
+
+
+def _staleness(found: Project, world: World, state: AssetState, position: int) -> dict[str, Any]:
+    from ..planning.choose import choose_all, states_of
+    from ..planning.evidence import evidence_of
+    from ..planning.history import CatalogHistory
+    from ..planning.plan import make_plan
+
+    states = states_of(world)[state.asset.key]
+    names = [name for name in ("failed", "missing", "stale", "fresh") if getattr(states, name)[position]]
+    causes: list[dict[str, Any]] = []
+    plan = make_plan(world, choose_all(world))
+    for steps in plan.steps:
+        if steps.asset.key == state.asset.key and (state.first + position) in steps.ordinals:
+            index = int((steps.ordinals == state.first + position).argmax())
+            causes = evidence_of(plan, steps, CatalogHistory(found.state)).causes(index)
+    return {"state": names[0], "causes": causes}
+
+
+def _inputs(world: World, state: AssetState, position: int) -> list[dict[str, Any]]:
+    import numpy as np
+
+    from ..planning.ranges import range_texts
+
+    inputs: list[dict[str, Any]] = []
+    for edge in state.asset.edges:
+        upstream = world.states[edge.upstream]
+        intervals = world.reads(state.asset, edge).of(position)
+        ordinals = np.array([o for low, high in intervals for o in range(low, high)], np.int64)
+        there = upstream.present[ordinals - upstream.first]
+        inputs.append(
+            {
+                "upstream": edge.upstream,
+                "reads": edge.hand_off is not None,
+                "columns": edge.columns,
+                "partitions": range_texts(upstream.asset.partitions, ordinals),
+                "missing": range_texts(upstream.asset.partitions, ordinals[~there]),
+                "there": int(there.sum()),
+                "of": len(ordinals),
+            }
+        )
+    return inputs
+
+
+def _print(facts: dict[str, Any]) -> None:
+    from ..planning.evidence import words
+    from .output import print_line as line
+
+    line(f"{facts['cell']}: {facts['state']}")
+    line(f"  declared at {facts['file']}:{facts['line']}")
+    for cause in facts["causes"]:
+        line(f"  because {words(cause)}")
+    for given in facts["inputs"]:
+        partitions = ", ".join(given["partitions"][:4]) + (" ..." if len(given["partitions"]) > 4 else "")
+        verb = "reads" if given["reads"] else "waits for"
+        missing = f", missing: {', '.join(given['missing'][:4])}" if given["missing"] else ""
+        line(f"  {verb} {given['upstream']}{f'@{partitions}' if partitions else ''}{missing}")
+    if "version" in facts:
+        line(f"  version {facts['version']}, {facts['rows']} rows")
+    if made := facts.get("made"):
+        commit = f", commit {made['commit'][:12]}" if made["commit_id"] else ""
+        line(f"  made {made['at']} by {made['user_name']} in run {made['run']}{commit}, {made['seconds']:.3f} s")
+    for check in facts.get("checks", []):
+        verdict = "passed" if check["passed"] else f"did not pass ({check['severity']}): {check['message']}"
+        line(f"  check {check['check_name']} {verdict}")
+    if failure := facts.get("failure"):
+        line(f"  last failure {failure['at']}: {failure['message']}")

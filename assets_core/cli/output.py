@@ -1,0 +1,140 @@
+"""How facts are printed: tables and bars on a terminal, tab-separated text otherwise, JSON where asked for.
+
+Used by the commands. stdout is for data, stderr for talk.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+
+from ..model.run import Progress, RunResult
+
+_SECONDS_BETWEEN_LINES = 5.0
+
+
+def print_json(value: object) -> None:
+    """Print one JSON value on a line."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+
+
+def say(text: str) -> None:
+    """Talk to the person on stderr."""
+    sys.stderr.write(text + "\n")
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print rows: a table on a terminal, else a header and a line a row, separated by tabs."""
+    if sys.stdout.isatty():
+        from rich import box
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        kept = [[_text(value) for value in row] for row in rows]
+        for position, column in enumerate(columns):
+            numbers = all(_is_number(row[position]) for row in kept)
+            table.add_column(column, justify="right" if numbers and kept else "left", overflow="fold")
+        for row in kept:
+            table.add_row(*(Text(value) for value in row))  # Text: markup in a name is a name
+        Console().print(table)
+        return
+    sys.stdout.write("\t".join(columns) + "\n")
+    for row in rows:
+        sys.stdout.write("\t".join(_text(value).replace("\t", " ").replace("\n", " ") for value in row) + "\n")
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _is_number(text: str) -> bool:
+    return not text or text.replace(",", "").replace(".", "", 1).lstrip("-").isdigit()
+
+
+class ProgressLine:
+    """Shows how far a run is on stderr: a bar with rate and time left on a terminal, else a line now and then."""
+
+    def __init__(self) -> None:
+        self._said_at = 0.0
+        self._bar = _Bar() if sys.stderr.isatty() else None
+
+    def __call__(self, progress: Progress) -> None:
+        if self._bar is not None:
+            self._bar.show(progress)
+        elif progress.seconds - self._said_at >= _SECONDS_BETWEEN_LINES:
+            self._said_at = progress.seconds
+            say(f"{progress.settled}/{progress.planned} cells, {_rate(progress)}")
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _rate(progress: Progress) -> str:
+    rate = progress.settled / progress.seconds if progress.seconds else 0.0
+    left = (progress.planned - progress.settled) / rate if rate else 0.0
+    return f"{rate:.0f}/s, {left:.0f} s left"
+
+
+class _Bar:
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+        from rich.progress import Progress as RichProgress
+
+        columns = (TextColumn("cells"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
+        self._progress = RichProgress(*columns, console=Console(stderr=True), transient=True)
+        self._task = self._progress.add_task("cells", rate="")
+        self._progress.start()
+
+    def show(self, progress: Progress) -> None:
+        self._progress.update(self._task, total=progress.planned, completed=progress.settled, rate=_rate(progress))
+
+    def close(self) -> None:
+        self._progress.stop()
+
+
+def report(result: RunResult, *, as_json: bool) -> int:
+    """Print what a run did and return the exit code: causes of failure first, then the numbers."""
+    for failure in result.failures[:20]:
+        say(f"failed: {failure.cell}: {failure.message}")
+        if failure.traceback:
+            say("  " + failure.traceback.strip().replace("\n", "\n  "))
+    if len(result.failures) > 20:
+        say(f"... and {len(result.failures) - 20} more failed cells; see: assets status")
+    for reason, count in result.blocked_by.most_common(20):
+        say(f"blocked: {count} cell{'s' if count != 1 else ''} of {reason}")
+    for warned in result.warned[:20]:
+        say(f"warning: {warned.cell}: {warned.check.name}: {warned.check.message}")
+    if as_json:
+        print_json(
+            {
+                "run": result.run,
+                "made": result.made,
+                "fresh": result.fresh,
+                "failed": result.failed,
+                "blocked": result.blocked,
+                "seconds": round(result.seconds, 3),
+            }
+        )
+    elif result.run is None:
+        say(f"nothing to do: {_cells(result.fresh)} fresh")
+    else:
+        numbers = f"{_cells(result.made)} made, {result.fresh} fresh, {result.failed} failed, {result.blocked} blocked"
+        say(f"{numbers} in {result.seconds:.1f} s (run {result.run})")
+    if result.interrupted:
+        say("interrupted: what was made is published; run the same command again to go on")
+        return 130
+    return 1 if result.failed or result.blocked else 0
+
+
+def _cells(count: int) -> str:
+    return f"{count} cell{'s' if count != 1 else ''}"
+
+
+def print_line(text: str) -> None:
+    """Print one line of facts on stdout."""
+    sys.stdout.write(text + "\n")

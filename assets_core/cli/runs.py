@@ -1,0 +1,38 @@
+"""`assets runs`: what was run, newest first."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .app import AsJson, ProjectFolder
+from .output import print_json, print_table
+
+_COLUMNS = ["run", "kind", "selection", "partitions", "state", "cells", "made", "fresh", "failed", "blocked", "started", "seconds", "by"]
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command("runs")(runs)
+
+
+def runs(
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
+    as_json: AsJson = False,
+    project: ProjectFolder = None,
+) -> None:
+    """Print the latest runs and backfills with their state; for one that is going on, how many cells it has made.
+
+    Example: assets runs --limit 5
+    """
+    from catalog.queries import load
+    from catalog.session import Catalog
+
+    from ..project import find_project
+
+    with Catalog(find_project(project).state).read() as connection:
+        rows = connection.sql(load("runs"), params={"limit": limit}).fetchall()
+    if as_json:
+        print_json([dict(zip(_COLUMNS, row, strict=True)) for row in rows])
+    else:
+        print_table(_COLUMNS, rows)

@@ -1,0 +1,255 @@
+"""What a project writes: `@asset`, `@check`, `sql_asset`, `external`, `Upstream`.
+
+Each call makes one declaration and hands it to the load that is going on (`project.py`); outside of a load it changes
+nothing: a decorated function stays the plain function that it was. Nothing is judged here, so that all wrong definitions of a
+project can be reported at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from .errors import Place
+from .model.checks import Severity
+from .model.mapping import PartitionMapping
+from .model.partitions import Partitions
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """Say more about an input, inside `Annotated`: another key, a mapping, the columns to read.
+
+    Example: `def report(sales: Annotated[pl.LazyFrame, Upstream("shop/sales", columns=["amount"])]) -> pl.LazyFrame: ...`
+    """
+
+    asset: object = None
+    mapping: PartitionMapping | None = None
+    columns: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What every kind of declaration says of its asset."""
+
+    key: str
+    place: Place
+    partitions: Partitions | None = None
+    schema: object = None
+    severity: Severity | str = Severity.ERROR
+    owners: Sequence[str] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    group: str = "default"
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionDeclaration:
+    """An asset made by a Python function."""
+
+    about: About
+    function: Callable[..., object]
+    after: Sequence[object] = ()
+    batch: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SqlDeclaration:
+    """An asset made by a SQL query; `upstreams` says more about tables of the query, by name."""
+
+    about: About
+    query: str
+    upstreams: Mapping[str, Upstream] = field(default_factory=dict)
+    after: Sequence[object] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalDeclaration:
+    """An asset that comes from outside: a path (a file or a folder) or a function that reports its version."""
+
+    about: About
+    path: str | None = None
+    version: Callable[..., object] | None = None
+    read: Callable[..., object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckDeclaration:
+    """A function that judges an asset's data before it is published."""
+
+    asset: object
+    function: Callable[..., object]
+    severity: Severity | str
+    place: Place
+
+
+Declaration = FunctionDeclaration | SqlDeclaration | ExternalDeclaration | CheckDeclaration
+
+_collecting: ContextVar[list[Declaration] | None] = ContextVar("assets_core_collecting", default=None)
+
+
+@contextmanager
+def collecting() -> Iterator[list[Declaration]]:
+    """Gather the declarations made inside the block, in the order in which they were made."""
+    declarations: list[Declaration] = []
+    token = _collecting.set(declarations)
+    try:
+        yield declarations
+    finally:
+        _collecting.reset(token)
+
+
+def _declare(declaration: Declaration) -> None:
+    declarations = _collecting.get()
+    if declarations is not None:
+        declarations.append(declaration)
+
+
+def _place_of(function: Callable[..., object]) -> Place:
+    inner = function
+    while hasattr(inner, "__wrapped__"):
+        inner = inner.__wrapped__
+    code = getattr(inner, "__code__", None)
+    return Place(code.co_filename, code.co_firstlineno) if code else _place_of_caller(3)
+
+
+def _place_of_caller(depth: int = 2) -> Place:
+    frame = sys._getframe(depth)
+    return Place(frame.f_code.co_filename, frame.f_lineno)
+
+
+def declared_key(target: object) -> object:
+    """Return the asset key that a reference names: a key, a decorated function, a declaration of SQL or an external asset."""
+    if isinstance(target, SqlDeclaration | ExternalDeclaration):
+        return target.about.key
+    return getattr(target, "__asset_key__", target)
+
+
+def asset(
+    *,
+    key: str | None = None,
+    partitions: Partitions | None = None,
+    schema: object = None,
+    severity: Severity | str = Severity.ERROR,
+    owners: Sequence[str] = (),
+    tags: Mapping[str, str] | None = None,
+    group: str = "default",
+    after: Sequence[object] = (),
+    batch: bool = False,
+) -> Callable[[Function], Function]:
+    """Declare the data that a function makes as an asset.
+
+    The function's name is the asset's key (unless `key` is given) and its docstring the description. Each parameter is
+    an upstream of that name; its annotation picks what is handed over: `pl.LazyFrame`, `pl.DataFrame`, `pa.Table`,
+    `pa.RecordBatchReader`, `duckdb.DuckDBPyRelation` or `pd.DataFrame`, or a `Mapping[str, ...]` of one of these by
+    partition key. A parameter annotated `Partition` receives the partition. Parameters with a default are left alone.
+
+    `schema` is a pandera polars model or schema that the data must satisfy before it is published (`severity="warn"`
+    publishes all the same). `after` names assets to wait for without reading them. With `batch=True` one call handles
+    many partitions: the `Partition` parameter is annotated `Sequence[Partition]` and the function returns (or yields)
+    a frame for each partition key.
+
+    Example:
+        >>> import polars as pl
+        >>> @asset(owners=["team:ops"])
+        ... def numbers() -> pl.DataFrame:
+        ...     return pl.DataFrame({"number": [1, 2]})
+        >>> numbers().height
+        2
+    """
+
+    def declare(function: Function) -> Function:
+        name = key or getattr(function, "__name__", "")
+        description = (getattr(function, "__doc__", None) or "").strip()
+        about = About(
+            name, _place_of(function), partitions, schema, severity, owners, tags or {}, group, description
+        )
+        _declare(FunctionDeclaration(about, function, after, batch))
+        function.__asset_key__ = name  # type: ignore[attr-defined]  # read by declared_key
+        return function
+
+    return declare
+
+
+def check(
+    asset: object, *, severity: Severity | str = Severity.ERROR  # noqa: A002  # the word of the field
+) -> Callable[[Function], Function]:
+    """Declare a function that judges an asset's staged data: its one parameter receives it, as its annotation says.
+
+    It returns a bool, a `CheckResult` (see `check_result`) or a pandera schema to judge with.
+
+    Example:
+        >>> import polars as pl
+        >>> @check("numbers", severity="warn")
+        ... def positive(numbers: pl.DataFrame) -> bool:
+        ...     return bool((numbers["number"] > 0).all())
+    """
+
+    def declare(function: Function) -> Function:
+        _declare(CheckDeclaration(declared_key(asset), function, severity, _place_of(function)))
+        return function
+
+    return declare
+
+
+def sql_asset(
+    key: str,
+    query: str,
+    *,
+    partitions: Partitions | None = None,
+    schema: object = None,
+    severity: Severity | str = Severity.ERROR,
+    owners: Sequence[str] = (),
+    tags: Mapping[str, str] | None = None,
+    group: str = "default",
+    description: str = "",
+    upstreams: Mapping[str, Upstream] | None = None,
+    after: Sequence[object] = (),
+) -> SqlDeclaration:
+    """Declare a query (DuckDB's SQL) as an asset; its upstreams are the tables that it reads.
+
+    A query may use the parameters `$partition_key`, `$partition_start` and `$partition_end`. `upstreams` gives a mapping or
+    another key to a table of the query.
+    """
+    about = About(key, _place_of_caller(), partitions, schema, severity, owners, tags or {}, group, description)
+    declaration = SqlDeclaration(about, query, upstreams or {}, after)
+    _declare(declaration)
+    return declaration
+
+
+def external(
+    key: str,
+    *,
+    path: str | None = None,
+    version: Callable[..., object] | None = None,
+    read: Callable[..., object] | None = None,
+    partitions: Partitions | None = None,
+    owners: Sequence[str] = (),
+    tags: Mapping[str, str] | None = None,
+    group: str = "default",
+    description: str = "",
+) -> ExternalDeclaration:
+    """Declare data that is made elsewhere: it is observed, never made.
+
+    Give `path`, a file or folder relative to the project, with `{partition}` where partitions have a file each; its version is
+    its content. Or give `version`, a function (of the `Partition`, where there are partitions) that returns a text, or
+    None while the data is not there. `read` receives the `pathlib.Path` (or the `Partition`) and returns a frame; without it
+    .csv, .parquet, .ndjson and .arrow files are read by their ending.
+    """
+    about = About(
+        key, _place_of_caller(), partitions, owners=owners, tags=tags or {}, group=group, description=description
+    )
+    declaration = ExternalDeclaration(about, path, version, read)
+    _declare(declaration)
+    return declaration
+
+
+def keys_of(declarations: Iterable[Declaration]) -> list[str]:
+    """Return the keys of the assets among the declarations."""
+    return [d.about.key for d in declarations if not isinstance(d, CheckDeclaration)]

@@ -1,0 +1,1 @@
+"""Run a plan: the coordinator, the steps, and where steps run."""

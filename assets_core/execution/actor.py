@@ -1,0 +1,48 @@
+"""Who is writing: the session record with which this process opens its part of the journal."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from .. import __version__
+
+
+def session(root: Path) -> dict[str, object]:
+    """Return user, host, process, command and code commit of this process in a project."""
+    commit = _git(root, "rev-parse", "HEAD")
+    changes = None if commit is None else _git(root, "status", "--porcelain", "--", ".")
+    return {
+        "user": _user(),
+        "host": socket.gethostname(),
+        "process": os.getpid(),
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "product": __version__,
+        "commit": commit,
+        "dirty": None if changes is None else bool(changes),
+    }
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # no entry for this user in the system's list
+        return f"uid {os.getuid()}"
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(  # noqa: S603  # a fixed command, no shell
+            ["git", "-C", str(root), *arguments],  # noqa: S607  # whichever git the user has
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

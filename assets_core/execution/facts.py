@@ -1,0 +1,144 @@
+"""What a run writes into the journal: the payload of each kind of record, as documented in docs/journal.md.
+
+Called by `run.py` only. It must not decide anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..model.asset import Asset
+from ..model.checks import CheckResult
+from ..model.keys import PartitionKey
+from ..model.mapping import describe_mapping
+from ..planning.observe import Observation
+from ..planning.state import checks_version
+from ..versions.recipe import lanes_text, token
+from .step import CellOutcome, StepOutcome
+
+Fact = tuple[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What was read when a step on a cell began: its recipe and, edge by edge, which ordinals with which digest.
+
+    `inputs`: [name, first ordinal, end ordinal, digest]; `position`: the journal position as of which they were read.
+    """
+
+    scheme: str
+    recipe: str
+    code: str
+    inputs: list[list[Any]]
+    position: int
+
+
+def declared(asset: Asset) -> dict[str, Any]:
+    """Return the payload that states an asset's definition."""
+    return {
+        "asset": asset.key,
+        "kind": asset.kind,
+        "partitions": None if asset.partitions is None else asset.partitions.describe(),
+        "code_version": asset.code_version,
+        "checks_version": checks_version(asset),
+        "upstreams": [
+            {
+                "name": edge.name,
+                "asset": edge.upstream,
+                "mapping": describe_mapping(edge.mapping),
+                "columns": None if edge.columns is None else list(edge.columns),
+                "load": edge.hand_off is not None,
+            }
+            for edge in asset.edges
+        ],
+        "owners": list(asset.owners),
+        "tags": dict(asset.tags),
+        "group": asset.group,
+        "description": asset.description,
+        "file": asset.place.file,
+        "line": asset.place.line,
+        "query": asset.query,
+    }
+
+
+def observed(run: str, observation: Observation, scheme: str) -> Fact:
+    return "observed", {
+        "run": run,
+        "asset": observation.asset,
+        "partition": observation.partition,
+        "ordinal": observation.ordinal,
+        "scheme": scheme,
+        "version": observation.version,
+        "token": lanes_text(observation.token),
+        "signature": observation.signature,
+    }
+
+
+def claimed(run: str, step: str, asset: str, cells: Sequence[PartitionKey | None], started_at: str) -> Fact:
+    return "claimed", {"run": run, "step": step, "asset": asset, "cells": list(cells), "started_at": started_at}
+
+
+def materialized(
+    run: str,
+    outcome: StepOutcome,
+    cell: CellOutcome,
+    partition: PartitionKey | None,
+    claim: Claim,
+) -> Fact:
+    """Return the fact that a cell's data was made and stored."""
+    assert cell.stored is not None  # noqa: S101  # asked for stored cells only
+    data = cell.stored.data
+    return "materialized", {
+        "run": run,
+        "step": outcome.work.step,
+        "asset": outcome.work.asset.key,
+        "partition": partition,
+        "ordinal": cell.ordinal,
+        "scheme": claim.scheme,
+        "version": data.digest,
+        "token": lanes_text(token(partition, data.digest)),
+        "recipe": claim.recipe,
+        "code_version": outcome.work.asset.code_version,
+        "code_lanes": claim.code,
+        "rows": data.rows,
+        "bytes": cell.stored.size_bytes,
+        "file": cell.stored.file,
+        "columns": [[column.name, column.type, column.digest] for column in data.columns],
+        "inputs": claim.inputs,
+        "position": claim.position,
+        "seconds": round(outcome.seconds / len(outcome.work.ordinals), 6),
+    }
+
+
+def judged(run: str, outcome: StepOutcome, cell: CellOutcome, partition: PartitionKey | None, check: CheckResult) -> Fact:
+    return "judged", {
+        "run": run,
+        "step": outcome.work.step,
+        "asset": outcome.work.asset.key,
+        "partition": partition,
+        "version": cell.judged_version,
+        "check": check.name,
+        "severity": check.severity,
+        "passed": check.passed,
+        "failed_rows": check.failed_rows,
+        "message": check.message,
+        "failures": [
+            {"column": case.column, "check": case.check, "row": case.row, "value": case.value} for case in check.failures
+        ],
+        "metrics": dict(check.metrics),
+    }
+
+
+def failed(run: str, outcome: StepOutcome, cell: CellOutcome, partition: PartitionKey | None) -> Fact:
+    return "failed", {
+        "run": run,
+        "step": outcome.work.step,
+        "asset": outcome.work.asset.key,
+        "partition": partition,
+        "error": cell.error,
+        "message": cell.message,
+        "traceback": cell.traceback,
+        "seconds": round(outcome.seconds, 6),
+    }

@@ -1,0 +1,130 @@
+"""The default IO manager: immutable Parquet files under content-addressed names.
+
+A file appears under its final name whole or not at all: it is written to a staging name, made durable, then renamed. The name
+is the content's digest, so equal data is stored once and a file is never changed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..errors import InputError
+from ..model.keys import AssetKey
+from ..versions.data import DataHasher, DataVersion
+from .inputs import ParquetInput
+from .manager import Reference, Staged, Stored
+from .streams import Stream
+
+_ROWS_A_GROUP = 1 << 20
+_COMPRESSION = "zstd"
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetStore:
+    """Parquet files below `folder`. A stream of more than `memory_bytes` is staged in a file, not in memory."""
+
+    folder: Path
+    staging: Path
+    memory_bytes: int
+
+    def clear_staging(self) -> None:
+        """Remove what a killed process left behind; only while no other process saves."""
+        shutil.rmtree(self.staging, ignore_errors=True)
+
+    def save(self, asset: AssetKey, stream: Stream, judge: Callable[[Staged], bool]) -> Stored | None:
+        temporary = self.staging / f"{uuid.uuid4().hex}.parquet"
+        try:
+            staged = self._stage(stream, temporary)
+            if not judge(staged):
+                return None
+            file = f"{asset}/{staged.data.digest}.parquet"
+            final = self.folder / file
+            if staged.table is not None:
+                self._write(staged.table.schema, [staged.table], temporary)
+            _make_durable(temporary)
+            final.parent.mkdir(parents=True, exist_ok=True)
+            temporary.rename(final)  # over an equal file too: so a damaged one is mended
+            return Stored(staged.data, file, final.stat().st_size, staged.table)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _stage(self, stream: Stream, temporary: Path) -> Staged:
+        """Hash a stream while it is read; keep it in memory while it is small, else write it out as it comes."""
+        hasher = DataHasher(stream.schema)
+        kept: list[pa.RecordBatch] = []
+        size_bytes = 0
+        for batch in stream.batches:
+            hasher.update(batch)
+            kept.append(batch)
+            size_bytes += batch.nbytes
+            if size_bytes > self.memory_bytes:
+                break
+        else:
+            return Staged(hasher.finish(), pa.Table.from_batches(kept, stream.schema), None)
+
+        def rest() -> Iterator[pa.Table]:
+            yield pa.Table.from_batches(kept, stream.schema)
+            kept.clear()
+            for batch in stream.batches:
+                hasher.update(batch)
+                yield pa.Table.from_batches([batch], stream.schema)
+
+        self._write(stream.schema, rest(), temporary)
+        return Staged(hasher.finish(), None, temporary)
+
+    def _write(self, schema: pa.Schema, tables: Iterator[pa.Table] | Sequence[pa.Table], path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with pq.ParquetWriter(path, schema, compression=_COMPRESSION) as writer:
+            for table in tables:
+                writer.write_table(table, row_group_size=_ROWS_A_GROUP)
+
+    def load(self, references: Sequence[Reference], columns: tuple[str, ...] | None) -> ParquetInput:
+        paths = tuple(self.folder / reference.file for reference in references)
+        for reference, path in zip(references, paths, strict=True):
+            if not path.exists():
+                raise InputError(
+                    f"the data of {reference.asset} at version {reference.version[:12]} is gone: {path}",
+                    remedy=f"materialize it again: assets materialize {reference.asset} --force",
+                )
+        return ParquetInput(paths, columns)
+
+    def version(self, reference: Reference) -> DataVersion:
+        return _version_of(self.folder / reference.file)
+
+
+def _version_of(path: Path) -> DataVersion:
+    with pq.ParquetFile(path) as file:
+        hasher = DataHasher(file.schema_arrow)
+        for batch in file.iter_batches():
+            hasher.update(batch)
+    return hasher.finish()
+
+
+def wrong_with(path: Path, version: str) -> str | None:
+    """Return what is wrong with a published file, None where it holds the content of that version."""
+    try:
+        found = _version_of(path).digest
+    except (OSError, pa.ArrowException) as error:
+        return f"the file cannot be read: {error}"
+    return None if found == version else f"the content is {found[:12]}, not {version[:12]}"
+
+
+def _make_durable(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_folder_durable(folder: Path) -> None:
+    """Make the names in a folder durable: a rename counts only after this."""
+    _make_durable(folder)

@@ -1,0 +1,199 @@
+"""Remember a project's assets between commands, so that a plan need not import the project's libraries.
+
+Used by `project.py`. What is remembered holds as long as everything that the load looked at is unchanged: the content
+of every file of the project that it opened, the names in every folder that it listed, the environment variables that it read,
+the installed packages. A project whose definitions depend on the clock, on chance, on a network or on another process is
+not remembered, nor is one with a mapping by function.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..model.asset import Asset, asset_from_json
+from ..model.mapping import ByDimension, Explicit, FromDimension, PartitionMapping
+
+_FORM = 1
+_FILE = "definitions.json"
+_UNSTEADY_CALLS = frozenset(["today", "now", "utcnow", "time_ns", "monotonic", "randint", "uuid1", "uuid4", "urandom"])
+_UNSTEADY_OF_MODULE = frozenset(["time", "random"])  # time.time(), but not pl.time()
+_OUTSIDE_EVENTS = frozenset(["subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "socket.connect"])
+
+
+@dataclass(slots=True)
+class Watch:
+    """What a load looked at."""
+
+    files: set[str] = field(default_factory=set)
+    folders: set[str] = field(default_factory=set)
+    variables: set[str] = field(default_factory=set)
+    left_the_process: bool = False
+    active: bool = True
+
+
+class _WatchedEnvironment(os._Environ):  # type: ignore[type-arg]
+    """The process environment while a load is watched: notes which variables are read."""
+
+    _assets_core_watch: Watch
+
+    def __getitem__(self, key: Any) -> Any:
+        self._assets_core_watch.variables.add(str(key))
+        return super().__getitem__(key)
+
+    def __iter__(self) -> Iterator[Any]:
+        self._assets_core_watch.left_the_process = True  # all variables were read: too many to remember
+        return super().__iter__()
+
+
+@contextmanager
+def watching(root: Path) -> Iterator[Watch]:
+    """Note what is looked at inside the block.
+
+    Source: the audit events of CPython, which also see what library code opens on a definition's behalf.
+    """
+    watch = Watch()
+    watch.folders.add(str(root))
+
+    def note(event: str, arguments: tuple[Any, ...]) -> None:
+        if not watch.active:
+            return
+        if event == "open" and isinstance(arguments[0], str | bytes | os.PathLike):
+            watch.files.add(os.path.abspath(os.fsdecode(arguments[0])))
+        elif event in ("os.listdir", "os.scandir") and isinstance(arguments[0], str | bytes | os.PathLike):
+            watch.folders.add(os.path.abspath(os.fsdecode(arguments[0])))
+        elif event in _OUTSIDE_EVENTS:
+            watch.left_the_process = True
+
+    sys.addaudithook(note)
+    environment_type = type(os.environ)
+    os.environ.__class__ = _WatchedEnvironment
+    os.environ._assets_core_watch = watch  # type: ignore[attr-defined]
+    try:
+        yield watch
+    finally:
+        watch.active = False
+        os.environ.__class__ = environment_type
+
+
+def keep(root: Path, state: Path, assets: Iterable[Asset], watch: Watch) -> None:
+    """Write the assets down with what they depend on; write nothing where that cannot be known."""
+    assets = list(assets)
+    target = state / _FILE
+    files = sorted(file for file in watch.files if not _is_installed(file) and not Path(file).is_relative_to(state))
+    folders = sorted(folder for folder in watch.folders if not _is_installed(folder))
+    sources = [file for file in files if file.endswith(".py")]
+    if watch.left_the_process or any(_is_unsteady(file) for file in sources) or _any_explicit(assets):
+        target.unlink(missing_ok=True)
+        return
+    document = {
+        "form": _FORM,
+        "installed": _installed(),
+        "files": {file: _content(file) for file in files},
+        "folders": {folder: _names(folder) for folder in folders},
+        "variables": {name: _variable(name) for name in sorted(watch.variables)},
+        "assets": [asset.to_json() for asset in assets],
+    }
+    state.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_suffix(f".{os.getpid()}")
+    temporary.write_text(json.dumps(document), encoding="utf-8")
+    temporary.replace(target)
+
+
+def recall(root: Path, state: Path) -> list[Asset] | None:
+    """Return the remembered assets; None where there are none or where anything that they depend on has changed."""
+    try:
+        document = json.loads((state / _FILE).read_bytes())
+        if document["form"] != _FORM or document["installed"] != _installed() or str(root) not in document["folders"]:
+            return None
+        if any(_names(folder) != names for folder, names in document["folders"].items()):
+            return None
+        if any(_variable(name) != value for name, value in document["variables"].items()):
+            return None
+        if any(_content(file) != content for file, content in document["files"].items()):
+            return None
+        return [asset_from_json(asset) for asset in document["assets"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _is_installed(path: str) -> bool:
+    """Tell whether a path belongs to Python or to installed packages, whose versions are watched as a whole."""
+    return f"{path}/".startswith((*(f"{folder}/" for folder in _package_folders()), "/dev/", "/proc/", "/sys/"))
+
+
+def _package_folders() -> tuple[str, ...]:
+    paths = sysconfig.get_paths()
+    return tuple(sorted({paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}))
+
+
+def _installed() -> list[object]:
+    """Return what changes when a package is installed, upgraded or removed, or when this product is edited."""
+    own = Path(__file__).parents[1]
+    newest = max(file.stat().st_mtime_ns for file in own.rglob("*.py"))
+    folders = [os.stat(folder).st_mtime_ns for folder in _package_folders() if os.path.isdir(folder)]
+    return [sys.version, newest, *folders]
+
+
+def _content(file: str) -> str | None:
+    with suppress(OSError):
+        return hashlib.blake2b(Path(file).read_bytes(), digest_size=16).hexdigest()
+    return None
+
+
+def _names(folder: str) -> str | None:
+    with suppress(OSError):
+        names = sorted(entry.name for entry in os.scandir(folder) if not entry.name.startswith((".", "__pycache__")))
+        return hashlib.blake2b(json.dumps(names).encode(), digest_size=16).hexdigest()
+    return None
+
+
+def _variable(name: str) -> str | None:
+    value = os.environ.get(name)
+    return None if value is None else hashlib.blake2b(value.encode(), digest_size=16).hexdigest()
+
+
+def _is_unsteady(source: str) -> bool:
+    """Tell whether a source file calls something whose answer changes by itself (the clock, chance)."""
+    try:
+        tree = ast.parse(Path(source).read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return True
+    return any(_is_unsteady_call(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call))
+
+
+def _is_unsteady_call(function: ast.expr) -> bool:
+    match function:
+        case ast.Attribute(value=ast.Name(id=module), attr=name):
+            return name in _UNSTEADY_CALLS or (name in _UNSTEADY_OF_MODULE and module == name)
+        case ast.Attribute(attr=name):
+            return name in _UNSTEADY_CALLS
+        case ast.Name(id=name):
+            return name in _UNSTEADY_CALLS | _UNSTEADY_OF_MODULE
+        case _:
+            return False
+
+
+def _any_explicit(assets: Iterable[Asset]) -> bool:
+    return any(_is_explicit(edge.mapping) for asset in assets for edge in asset.edges)
+
+
+def _is_explicit(mapping: PartitionMapping | None) -> bool:
+    match mapping:
+        case Explicit():
+            return True
+        case ByDimension(dimensions=dimensions):
+            return any(_is_explicit(part) for _, part in dimensions)
+        case FromDimension(mapping=inner):
+            return _is_explicit(inner)
+        case _:
+            return False

@@ -1,0 +1,110 @@
+"""READ FIRST. The whole story in one file: look at what is, plan what is stale, run it.
+
+`look` reads the catalog and observes external sources. `plan` compares every cell's recipe with the recorded one.
+`materialize` executes the plan: every fact goes into the journal, and the DuckDB index and the lineage events follow it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from catalog.journal import Journal
+from catalog.queries import load as query
+from catalog.session import Catalog
+
+from .errors import Busy
+from .planning.choose import choose
+from .planning.observe import Observation, VersionFunctions, observe
+from .planning.plan import Plan, make_plan
+from .planning.state import World, read_world
+from .project import Project
+from .model.run import Progress, Records, RunRequest, RunResult
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is now: the world, what of it is observed but not recorded yet, and what else the records say."""
+
+    world: World
+    observations: tuple[Observation, ...]
+    records: Records
+
+
+def look(project: Project, now: datetime | None = None) -> View:
+    """Read the current cells of all assets from the catalog and observe the external sources."""
+    graph = project.graph
+    with Catalog(project.state).read() as connection:
+        columns = connection.sql(query("cells")).fetchnumpy()
+        failures = connection.sql(query("failed_cells")).fetchall()
+        records = Records(
+            declared=dict(connection.sql(query("declared")).fetchall()),
+            open_runs=dict(connection.sql(query("open_runs")).fetchall()),
+        )
+    world = read_world(graph, now or datetime.now(UTC), columns, failures)
+
+    def functions() -> VersionFunctions:
+        return {key: runtime.version for key, runtime in project.loaded.runtimes.items()}
+
+    return View(world, tuple(observe(world, project.root, functions)), records)
+
+
+def plan(project: Project, selection: str = "*", partitions: str | None = None, *, force: bool = False) -> Plan:
+    """Return what would run and why; nothing is written.
+
+    Raises: DefinitionErrors, SelectionError.
+    """
+    world = look(project).world
+    return make_plan(world, choose(world, selection, partitions), force=force)
+
+
+def materialize(
+    project: Project,
+    selection: str = "*",
+    partitions: str | None = None,
+    *,
+    force: bool = False,
+    kind: str = "materialize",
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+) -> RunResult:
+    """Make every stale cell of a selection, in order, and publish each when its checks pass.
+
+    A failed cell blocks only what reads it. Where nothing is stale, nothing is written.
+
+    Raises: DefinitionErrors, SelectionError, Busy where another run is going on.
+    """
+    with only_run(project):
+        view = look(project)
+        planned = make_plan(view.world, choose(view.world, selection, partitions), force=force)
+        if not planned.stale:
+            return RunResult(None, fresh=planned.fresh)
+        from .execution.conduct import conduct  # imports the engine and what the project imports
+
+        return conduct(project, planned, view.observations, view.records, RunRequest(kind, selection, partitions), on_progress)
+
+
+@contextmanager
+def only_run(project: Project) -> Iterator[None]:
+    """Hold the project's run lock; the kernel drops it when this process ends in whatever way.
+
+    Raises: Busy where another process holds it.
+    """
+    project.state.mkdir(parents=True, exist_ok=True)
+    with open(project.state / "run.lock", "a+", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            holder = lock.read().strip() or "unknown"
+            raise Busy(
+                f"another run is going on in {project.root} (process {holder})",
+                remedy="wait until it has ended; `assets runs` shows how far it is",
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield

@@ -1,0 +1,84 @@
+"""A run as seen from outside: what was asked for, how far it is, what it did.
+
+Returned by `materialize` and printed by the commands.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .checks import CheckResult
+from .keys import Cell
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """What a new run must know of earlier ones: each asset's declaration as last recorded (JSON text), and the runs that a
+    killed process left open, with the number of cells that they made."""
+
+    declared: Mapping[str, str]
+    open_runs: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What was asked for, for the record. `kind` is `materialize` or `backfill`."""
+
+    kind: str
+    selection: str
+    partitions: str | None
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run is, in cells. `seconds` since it began."""
+
+    planned: int
+    made: int = 0
+    fresh: int = 0
+    failed: int = 0
+    blocked: int = 0
+    seconds: float = 0.0
+
+    @property
+    def settled(self) -> int:
+        return self.made + self.fresh + self.failed + self.blocked
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A cell that failed, and why. `error` is its kind: an exception's name, or `CheckFailed`."""
+
+    cell: Cell
+    error: str
+    message: str
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """A cell that was published although a check of severity `warn` did not pass."""
+
+    cell: Cell
+    check: CheckResult
+
+
+@dataclass(slots=True)
+class RunResult:
+    """What a run did; `run` is None where nothing was stale, so that no run began.
+
+    `fresh` counts the cells of the selection that needed nothing, those found so at their turn too.
+    """
+
+    run: str | None
+    made: int = 0
+    fresh: int = 0
+    failed: int = 0
+    blocked: int = 0
+    seconds: float = 0.0
+    interrupted: bool = False
+    failures: list[Failure] = field(default_factory=list)
+    warned: list[Warned] = field(default_factory=list)
+    blocked_by: Counter[str] = field(default_factory=Counter)

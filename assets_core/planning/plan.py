@@ -1,0 +1,86 @@
+"""The plan: what will run and why, as data. `plan` prints it, a run executes the same object.
+
+Made by `make_plan` from a world; `evidence.py` words its causes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..model.asset import Asset
+from ..model.keys import AssetKey, Cell
+from ..versions.recipe import Ordinals
+from .intervals import Flags
+from .staleness import Cause, Causes, assess
+from .state import World
+
+
+@dataclass(frozen=True, slots=True)
+class AssetSteps:
+    """The stale cells of one asset: parallel arrays, ascending by ordinal.
+
+    `blocked` cells are stale but cannot run, because an input is neither there nor going to be made.
+    """
+
+    asset: Asset
+    ordinals: Ordinals
+    causes: Causes
+    blocked: Flags
+
+    def __len__(self) -> int:
+        return len(self.ordinals)
+
+    @property
+    def provisional(self) -> Flags:
+        return self.causes == Cause.UPSTREAM_WILL_RUN
+
+    @property
+    def runnable(self) -> Ordinals:
+        return self.ordinals[~self.blocked]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Every stale cell of a selection in topological order, with the world that it was made for."""
+
+    world: World
+    steps: tuple[AssetSteps, ...]
+    fresh: int
+    forced: bool
+
+    @property
+    def stale(self) -> int:
+        return sum(len(steps) for steps in self.steps)
+
+    @property
+    def blocked(self) -> int:
+        return int(sum(steps.blocked.sum() for steps in self.steps))
+
+    def cells(self) -> Iterator[tuple[AssetSteps, int, Cell]]:
+        """Yield each stale cell with its position in its asset's steps."""
+        for steps in self.steps:
+            state = self.world.states[steps.asset.key]
+            for position, ordinal in enumerate(steps.ordinals.tolist()):
+                yield steps, position, state.cell(ordinal)
+
+
+def make_plan(world: World, selected: Mapping[AssetKey, Flags], *, force: bool = False) -> Plan:
+    """Return the plan for the selected cells of a world; with `force` all of them run."""
+    found = assess(world, selected, force)
+    steps: list[AssetSteps] = []
+    fresh = 0
+    for key, staleness in found.items():
+        if key not in selected:
+            continue
+        stale = selected[key] & staleness.stale
+        fresh += int(selected[key].sum() - stale.sum())
+        index = np.flatnonzero(stale)
+        if len(index):
+            state = world.states[key]
+            steps.append(
+                AssetSteps(state.asset, state.first + index, staleness.causes[index], staleness.blocked[index])
+            )
+    return Plan(world, tuple(steps), fresh, force)

@@ -1,0 +1,229 @@
+"""What is now: the current cells of every asset as arrays, read from the catalog or observed at the source.
+
+Used by `staleness.py` and by a run, which keeps it up to date as cells are published. Arrays are indexed by ordinal minus
+the first ordinal of the asset's partitions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import SelectionError, UserError, did_you_mean
+from ..model.asset import Asset, Edge
+from ..model.graph import Graph
+from ..model.keys import AssetKey, Cell, PartitionKey
+from ..versions.recipe import Lanes, Ordinals, edge_digest, full_lanes, text_lanes, zeros
+from .intervals import Flags, Intervals, evaluate
+
+Texts = npt.NDArray[np.object_]
+
+
+@dataclass(slots=True)
+class AssetState:
+    """The cells of one asset; all arrays have `end - first` elements.
+
+    `present`: a version is published (or, for an external asset, was observed). `failed`: the last attempt failed
+    since. `token`, `recipe`, `code`: lanes recorded with the current version. `checks`: version of the checks that judged it.
+    `position`: journal position as of which it was published.
+    """
+
+    asset: Asset
+    first: int
+    end: int
+    present: Flags
+    failed: Flags
+    token: Lanes
+    recipe: Lanes
+    code: Lanes
+    checks: Texts
+    version: Texts
+    file: Texts
+    rows: Ordinals
+    size_bytes: Ordinals
+    signature: Texts
+    position: Ordinals
+
+    def __len__(self) -> int:
+        return self.end - self.first
+
+    @property
+    def ordinals(self) -> Ordinals:
+        return np.arange(self.first, self.end, dtype=np.int64)
+
+    def key(self, ordinal: int) -> PartitionKey | None:
+        """Return the partition key of an ordinal, None for the one cell of an asset without partitions."""
+        return None if self.asset.partitions is None else self.asset.partitions.key(ordinal)
+
+    def cell(self, ordinal: int) -> Cell:
+        return Cell(self.asset.key, self.key(ordinal))
+
+
+def empty_state(asset: Asset, now: datetime) -> AssetState:
+    """Return the state of an asset of which nothing was ever made."""
+    first, end = (0, 1) if asset.partitions is None else asset.partitions.bounds(now)
+    count = end - first
+
+    def texts() -> Texts:
+        return np.full(count, None, np.object_)
+
+    def flags() -> Flags:
+        return np.zeros(count, np.bool_)
+
+    def numbers() -> Ordinals:
+        return np.zeros(count, np.int64)
+
+    return AssetState(
+        asset,
+        first,
+        end,
+        present=flags(),
+        failed=flags(),
+        token=zeros(count),
+        recipe=zeros(count),
+        code=zeros(count),
+        checks=texts(),
+        version=texts(),
+        file=texts(),
+        rows=numbers(),
+        size_bytes=numbers(),
+        signature=texts(),
+        position=numbers(),
+    )
+
+
+@dataclass(slots=True)
+class World:
+    """The states of all assets of a project at one moment, and what each reads of which."""
+
+    graph: Graph
+    states: dict[AssetKey, AssetState]
+    now: datetime
+    intervals: dict[tuple[AssetKey, str], Intervals] = field(default_factory=dict)
+
+    def reads(self, asset: Asset, edge: Edge) -> Intervals:
+        """Return the intervals of the upstream's ordinals that each cell of the asset reads."""
+        key = (asset.key, edge.name)
+        if key not in self.intervals:
+            state, upstream = self.states[asset.key], self.states[edge.upstream]
+            self.intervals[key] = evaluate(
+                edge.mapping, asset.partitions, state.ordinals, upstream.asset.partitions, (upstream.first, upstream.end)
+            )
+        return self.intervals[key]
+
+    def edges_now(self, asset: Asset, positions: Ordinals | None = None) -> list[tuple[Edge, Intervals, Lanes]]:
+        """Return what each edge hands over now and its digest, for all cells of the asset or for those at `positions`."""
+        found: list[tuple[Edge, Intervals, Lanes]] = []
+        for edge in asset.edges:
+            if edge.hand_off is None:  # only waited for
+                continue
+            upstream = self.states[edge.upstream]
+            reads = self.reads(asset, edge) if positions is None else self.reads(asset, edge).take(positions)
+            sums = reads.sums(upstream.token, upstream.first)
+            found.append((edge, reads, edge_digest(sums, reads.counts(), edge.name, edge.upstream)))
+        return found
+
+    def code_now(self, asset: Asset, count: int) -> Lanes:
+        """Return the code lanes of the asset as it is defined now, for `count` cells."""
+        return full_lanes(code_lanes(asset), count)
+
+
+def code_lanes(asset: Asset) -> tuple[int, int]:
+    """Return the lanes of an asset's code version."""
+    return text_lanes("code", asset.code_version)
+
+
+def checks_version(asset: Asset) -> str:
+    """Return the version of everything that judges the asset's data; empty where nothing does."""
+    if not asset.checks:
+        return ""
+    return "{:016x}{:016x}".format(*text_lanes("checks", *(f"{spec.name} {spec.version}" for spec in asset.checks)))
+
+
+def read_world(graph: Graph, now: datetime, columns: Mapping[str, Any], failures: Iterable[tuple[str, str | None]]) -> World:
+    """Return the world that the catalog's current cells describe.
+
+    `columns`: the arrays of the query `cells`, ordered by asset. `failures`: cells whose last attempt failed.
+    """
+    states = {key: empty_state(asset, now) for key, asset in graph.assets.items()}
+    names = columns["asset"]
+    if len(names):
+        edges = np.flatnonzero(names[1:] != names[:-1]) + 1
+        for start, stop in zip([0, *edges.tolist()], [*edges.tolist(), len(names)], strict=True):
+            state = states.get(AssetKey(names[start]))
+            if state is not None:
+                _fill(state, {name: values[start:stop] for name, values in columns.items()})
+    for asset, partition in failures:
+        state = states.get(AssetKey(asset))
+        if state is not None and (position := _position(state, partition)) is not None:
+            state.failed[position] = True
+    return World(graph, states, now)
+
+
+def _fill(state: AssetState, columns: Mapping[str, Any]) -> None:
+    """Put the recorded cells of one asset in their places; cells that the definition no longer has are left out."""
+    partitions = state.asset.partitions
+    if partitions is None:
+        index = np.array([0 if key is None else -1 for key in columns["partition"].tolist()], np.int64)
+    else:
+        index = np.asarray(columns["ordinal"], np.int64) - state.first
+        same_scheme = columns["scheme"] == partitions.scheme
+        for row in np.flatnonzero(~np.asarray(same_scheme, np.bool_)).tolist():
+            found = _position(state, columns["partition"][row])
+            index[row] = -1 if found is None else found
+    inside = (index >= 0) & (index < len(state))
+    rows, index = np.flatnonzero(inside), index[inside]
+    state.present[index] = True
+    for lanes, name in ((state.token, "token"), (state.recipe, "recipe"), (state.code, "code")):
+        lanes.a[index] = columns[f"{name}_a"][rows]
+        lanes.b[index] = columns[f"{name}_b"][rows]
+    state.checks[index] = columns["checks_version"][rows]
+    state.version[index] = columns["version"][rows]
+    state.file[index] = columns["file"][rows]
+    state.rows[index] = columns["rows"][rows]
+    state.size_bytes[index] = columns["bytes"][rows]
+    state.signature[index] = columns["signature"][rows]
+    state.position[index] = columns["published_seq"][rows]
+
+
+def _position(state: AssetState, partition: str | None) -> int | None:
+    """Return the place of a partition key in the arrays, None where the definition has no such partition (any more)."""
+    if state.asset.partitions is None or partition is None:
+        return 0 if state.asset.partitions is None and partition is None else None
+    try:
+        position = state.asset.partitions.ordinal(partition) - state.first
+    except UserError:
+        return None
+    return position if 0 <= position < len(state) else None
+
+
+def find_cell(world: World, cell: Cell) -> tuple[AssetState, int]:
+    """Return the state and the position of a cell.
+
+    Raises: SelectionError where the asset or the partition does not exist, with the nearest that does.
+    """
+    state = world.states.get(cell.asset)
+    if state is None:
+        raise SelectionError(
+            f"there is no asset {cell.asset!r}{did_you_mean(cell.asset, world.states)}", remedy="see: assets list"
+        )
+    partitions = state.asset.partitions
+    if partitions is None or cell.partition is None:
+        if partitions is None and cell.partition is None:
+            return state, 0
+        first = None if partitions is None or not len(state) else state.cell(state.first)
+        raise SelectionError(
+            f"{cell.asset} has {'no partitions' if partitions is None else 'partitions'}",
+            remedy=f"write {cell.asset}" if partitions is None else f"name one, as in {first or f'{cell.asset}@KEY'}",
+        )
+    position = partitions.ordinal(cell.partition) - state.first
+    if not 0 <= position < len(state):
+        known = f"{state.key(state.first)} to {state.key(state.end - 1)}" if len(state) else "none yet"
+        raise SelectionError(f"{cell} is outside of its partitions ({known})", remedy="name one inside")
+    return state, position
+

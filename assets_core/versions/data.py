@@ -1,0 +1,505 @@
+"""Answers whether two Arrow tables hold the same data: a digest a table and a digest a column, of values, not layout.
+
+Called when a step's output is staged and when stored data is checked against its version.
+It must not know assets, recipes, stores or the catalog.
+
+What is hashed. Every column is a tree of nodes (a struct or a list has children). A node reads the rows that its parent
+really has, so that nothing under a null is ever read, and keeps three streams that do not depend on how rows arrive:
+the positions of its nulls, the lengths of its strings or lists, and the bytes of its values. A column's digest folds
+its logical type and, node by node, the row count and the three streams; a table's digest folds the columns in order.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from blake3 import blake3
+
+from ..errors import OutputError
+
+# Changes whenever the bytes that are hashed change: digests of two constructions must never be compared by accident.
+_CONSTRUCTION = b"assets-core data 1"
+# Rows read at once: what is derived from a block then fits the processor's cache, and blake3 still gets long runs.
+_BLOCK_ROWS = 65_536
+# Bytes of strings copied at once, where they do not lie next to each other in memory.
+_PART_BYTES = 16 << 20
+
+# The published stubs of pyarrow know neither buffers as memory nor the members of nested arrays.
+_Array: TypeAlias = Any
+_Numbers: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+_LIST_TYPES = (pa.ListType, pa.LargeListType, pa.ListViewType, pa.LargeListViewType)
+_DECIMAL_TYPES = (pa.Decimal32Type, pa.Decimal64Type, pa.Decimal128Type, pa.Decimal256Type)
+_STRING_IDS = frozenset({pa.string().id, pa.large_string().id, pa.string_view().id})
+_BINARY_IDS = frozenset({pa.binary().id, pa.large_binary().id, pa.binary_view().id})
+_FLOAT_IDS = frozenset({pa.float16().id, pa.float32().id, pa.float64().id})
+_FIXED_IDS = frozenset(
+    data_type.id
+    for data_type in (
+        *(pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64()),
+        *(pa.date32(), pa.date64(), pa.time32("s"), pa.time64("us"), pa.timestamp("us"), pa.duration("us")),
+        *(pa.month_day_nano_interval(), pa.binary(1)),
+    )
+)
+_VIEW_ARRAYS = (pa.StringViewArray, pa.BinaryViewArray, pa.ListViewArray, pa.LargeListViewArray)
+_LARGE_ARRAYS = (pa.LargeStringArray, pa.LargeBinaryArray, pa.LargeListArray, pa.LargeListViewArray)
+_NAN_BITS = {2: 0x7E00, 4: 0x7FC0_0000, 8: 0x7FF8_0000_0000_0000}
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnVersion:
+    """One column's content; the digest covers the logical type, the row count and the values, not the name."""
+
+    name: str
+    type: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class DataVersion:
+    """A table's content; two tables have the same digest exactly when they hold the same data."""
+
+    digest: str
+    rows: int
+    columns: tuple[ColumnVersion, ...]
+
+
+class DataHasher:
+    """Hash a stream of record batches that need not fit in memory; `finish()` equals `data_version` of the whole.
+
+    Raises: OutputError for a union column, and for a batch whose columns are not those of the schema.
+    """
+
+    __slots__ = ("_columns", "_rows", "_schema")
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._columns = [(field.name, _column(field)) for field in schema]
+        self._rows = 0
+
+    def update(self, batch: pa.RecordBatch) -> None:
+        """Add the rows of one batch; its columns may use other encodings, or other dictionaries, than the last."""
+        if batch.schema != self._schema:
+            expected = [(name, node.type) for name, node in self._columns]
+            found = [(field.name, _column(field).type) for field in batch.schema]
+            if found != expected:
+                raise OutputError(
+                    f"a batch has the columns {found}, where the schema of the output has {expected}",
+                    remedy="yield batches of one schema: cast each batch to it, or correct the schema",
+                )
+        self._rows += batch.num_rows
+        for (_, node), array in zip(self._columns, batch.columns, strict=True):
+            node.read(array)
+
+    def finish(self) -> DataVersion:
+        """Return the version of all rows so far."""
+        return _fold(self._rows, self._columns)
+
+
+def data_version(table: pa.Table) -> DataVersion:
+    """Return the version of a table's content, whatever its chunks, offsets, encodings, metadata and nullability.
+
+    Raises: OutputError for a union column.
+
+    >>> import pyarrow as pa
+    >>> data_version(pa.table({"a": ["x"]})) == data_version(pa.table({"a": pa.array(["x"]).dictionary_encode()}))
+    True
+    """
+    columns = []
+    for index, field in enumerate(table.schema):
+        node = _column(field)
+        for array in table.column(index).chunks:
+            node.read(array)
+        columns.append((field.name, node))
+    return _fold(table.num_rows, columns)
+
+
+def logical_type(data_type: pa.DataType) -> str:
+    """Return the part of a type that counts: no encodings, offset widths, nullability flags or names of list items.
+
+    Raises: OutputError for a union, or a type of a later Arrow format.
+
+    >>> logical_type(pa.dictionary(pa.int8(), pa.large_string()))
+    'string'
+    """
+    return _node(data_type, "a value").type
+
+
+def _fold(rows: int, columns: Iterable[tuple[str, _Node]]) -> DataVersion:
+    """Fold columns into a table. The whole digest of a column enters, not the half that is shown."""
+    versions = []
+    folded = [_CONSTRUCTION, struct.pack("<Q", rows)]
+    for name, node in columns:
+        digest = blake3(b"".join((*_counted(node.type), *node.state()))).digest()
+        folded += (*_counted(name), digest)
+        versions.append(ColumnVersion(name, node.type, digest[:16].hex()))
+    return DataVersion(blake3(b"".join(folded)).hexdigest(), rows, tuple(versions))
+
+
+def _counted(text: str) -> tuple[bytes, bytes]:
+    encoded = text.encode()
+    return struct.pack("<Q", len(encoded)), encoded
+
+
+class _Node:
+    """One node of a column's tree. `read` finds the rows that hold a value, the subclass reads those."""
+
+    __slots__ = ("children", "lengths", "nulls", "rows", "type", "values", "where")
+
+    def __init__(self, logical: str, where: str, *children: _Node) -> None:
+        self.type = logical
+        self.where = where
+        self.children = children
+        self.rows = 0
+        self.nulls = blake3()
+        self.lengths = blake3()
+        self.values = blake3()
+
+    def read(self, array: _Array, rows: _Numbers | None = None) -> None:
+        """Read the given rows of an array in the given order, or all of it."""
+        count = len(array) if rows is None else len(rows)
+        if count > _BLOCK_ROWS:
+            for start in range(0, count, _BLOCK_ROWS):
+                if rows is None:
+                    self.read(array.slice(start, _BLOCK_ROWS))
+                else:
+                    self.read(array, rows[start : start + _BLOCK_ROWS])
+            return
+        if count == 0:
+            return
+        array, rows, places = _decoded(array, rows)
+        if places is not None:
+            is_null = np.ones(count, np.bool_)
+            is_null[places] = False
+            self.nulls.update(_bytes((np.flatnonzero(is_null) + self.rows).astype("<u8")))
+        self.rows += count
+        if places is None or len(places):
+            self.read_values(array, rows)
+
+    def read_values(self, array: _Array, rows: _Numbers | None) -> None:
+        """Read rows of an array that is not dictionary or run-end encoded and has a value in each of them."""
+        raise NotImplementedError
+
+    def state(self) -> Iterator[bytes]:
+        yield struct.pack("<Q", self.rows)
+        yield self.nulls.digest()
+        yield self.lengths.digest()
+        yield self.values.digest()
+        for child in self.children:
+            yield from child.state()
+
+
+class _Nulls(_Node):
+    __slots__ = ()
+
+    def read(self, array: _Array, rows: _Numbers | None = None) -> None:
+        self.rows += len(array) if rows is None else len(rows)
+
+
+class _Booleans(_Node):
+    __slots__ = ()
+
+    def read_values(self, array: _Array, rows: _Numbers | None) -> None:
+        self.values.update(_bytes(_bits(array, rows, place=1)))
+
+
+class _Fixed(_Node):
+    __slots__ = ()
+
+    def read_values(self, array: _Array, rows: _Numbers | None) -> None:
+        width = array.type.bit_width // 8
+        if width:
+            self.values.update(_slots(array, width, rows))
+
+
+class _Floats(_Node):
+    """Every NaN is one value: processors differ in the sign and payload that 0/0 gives."""
+
+    __slots__ = ()
+
+    def read_values(self, array: _Array, rows: _Numbers | None) -> None:
+        width = array.type.bit_width // 8
+        slots = _slots(array, width, rows)
+        is_nan = np.isnan(np.frombuffer(slots, f"<f{width}"))
+        if is_nan.any():
+            bits = np.frombuffer(slots, f"<u{width}").copy()
+            bits[is_nan] = _NAN_BITS[width]
+            slots = _bytes(bits)
+        self.values.update(slots)
+
+
+class _Decimals(_Node):
+    """The precision alone decides how many bytes are hashed, so that the storage (32 to 256 bits) does not count."""
+
+    __slots__ = ()
+
+    def read_values(self, array: _Array, rows: _Numbers | None) -> None:
+        width = array.type.bit_width // 8
+        slots = _slots(array, width, rows)
+        if width < 16:
+            low = np.frombuffer(slots, f"<i{width}").astype("<i8")
+            slots = _bytes(np.stack((low, low >> 63), axis=1))
+        elif width == 32 and array.type.precision <= 38:
+            words = np.frombuffer(slots, "<i8").reshape(-1, 4)
+            if (words[:, 2:] != words[:, 1:2] >> 63).any():
+                raise OutputError(
+                    f"{self.where} holds a value with more digits than its type {array.type} allows",
+                    remedy="cast the column to a decimal whose precision covers its values",
+                )
+            slots = _bytes(np.ascontiguousarray(words[:, :2]))
+        self.values.update(slots)
+
+
+class _Strings(_Node):
+    """Strings and binaries."""
+
+    __slots__ = ()
+
+    def read_values(self, array: _Array, rows: _Numbers | None) -> None:
+        if isinstance(array, _VIEW_ARRAYS):
+            self._read_views(array, rows)
+            return
+        starts, lengths = _ranges(array, rows)
+        self.lengths.update(_bytes(lengths.astype("<u8")))
+        if rows is None or _adjoin(starts, lengths):
+            self._write(array.buffers()[2], int(starts[0]), int(starts[-1] + lengths[-1]))
+            return
+        for first, last in _parts(lengths, _PART_BYTES):
+            part = array.take(pa.array(rows[first:last]))
+            self._write(part.buffers()[2], 0, int(lengths[first:last].sum()))
+
+    def _read_views(self, array: _Array, rows: _Numbers | None) -> None:
+        views = np.frombuffer(_slots(array, 16, rows), "V16")
+        lengths = views.view("<i4")[::4]
+        self.lengths.update(_bytes(lengths.astype("<u8")))
+        for first, last in _parts(lengths, _PART_BYTES):
+            buffers = [None, pa.py_buffer(_bytes(views[first:last])), *array.buffers()[2:]]
+            part = pa.Array.from_buffers(pa.binary_view(), last - first, buffers).cast(pa.large_binary())
+            self._write(part.buffers()[2], 0, int(lengths[first:last].sum()))
+
+    def _write(self, data: pa.Buffer | None, start: int, stop: int) -> None:
+        if data is not None and stop > start:
+            self.values.update(memoryview(data)[start:stop])
+
+
+class _Lists(_Node):
+    """Lists, and maps as lists of entries."""
+
+    __slots__ = ()
+
+    def read_values(self, array: _Array, rows: _Numbers | None) -> None:
+        starts, lengths = _ranges(array, rows)
+        self.lengths.update(_bytes(lengths.astype("<u8")))
+        _read_ranges(self.children[0], array.values, starts, lengths)
+
+
+class _FixedSizeLists(_Node):
+    __slots__ = ()
+
+    def read_values(self, array: _Array, rows: _Numbers | None) -> None:
+        size = array.type.list_size
+        if rows is None:
+            self.children[0].read(array.values.slice(array.offset * size, len(array) * size))
+        else:
+            starts = (rows + array.offset) * size
+            _read_ranges(self.children[0], array.values, starts, np.full(len(rows), size))
+
+
+class _Structs(_Node):
+    __slots__ = ()
+
+    def read_values(self, array: _Array, rows: _Numbers | None) -> None:
+        for index, child in enumerate(self.children):
+            child.read(array.field(index), rows)
+
+
+def _column(field: pa.Field[Any]) -> _Node:
+    if sys.byteorder != "little":
+        raise OutputError(
+            f"this machine is {sys.byteorder}-endian, and a data version is a hash of little-endian bytes",
+            remedy="run the step on a little-endian machine (x86-64 or ARM64)",
+        )
+    return _field(field, f"column {field.name!r}")
+
+
+def _field(field: pa.Field[Any], where: str) -> _Node:
+    """Build the tree of a field. An extension type unknown to this process arrives as metadata, and counts."""
+    node = _node(field.type, where)
+    metadata = field.metadata
+    if metadata and b"ARROW:extension:name" in metadata and not isinstance(field.type, pa.BaseExtensionType):
+        name = metadata[b"ARROW:extension:name"].decode()
+        node.type = _extension(name, node.type, metadata.get(b"ARROW:extension:metadata", b""))
+    return node
+
+
+def _node(data_type: pa.DataType, where: str) -> _Node:
+    """Build the tree that names and reads a type, without its encodings."""
+    kind = data_type.id
+    if kind in _FLOAT_IDS:
+        return _Floats(str(data_type), where)
+    if isinstance(data_type, pa.TimestampType):
+        zone = "" if data_type.tz is None else f", tz={_quoted(data_type.tz)}"
+        return _Fixed(f"timestamp[{data_type.unit}{zone}]", where)
+    if kind in _FIXED_IDS:
+        return _Fixed(str(data_type), where)
+    if kind in _STRING_IDS or kind in _BINARY_IDS:
+        return _Strings("string" if kind in _STRING_IDS else "binary", where)
+    if kind == pa.bool_().id:
+        return _Booleans("bool", where)
+    if kind == pa.null().id:
+        return _Nulls("null", where)
+    if isinstance(data_type, _DECIMAL_TYPES):
+        return _Decimals(f"decimal({data_type.precision}, {data_type.scale})", where)
+    if isinstance(data_type, (pa.DictionaryType, pa.RunEndEncodedType)):
+        return _node(data_type.value_type, where)
+    if isinstance(data_type, _LIST_TYPES):
+        item = _field(data_type.value_field, where)
+        return _Lists(f"list<{item.type}>", where, item)
+    if isinstance(data_type, pa.FixedSizeListType):
+        item = _field(data_type.value_field, where)
+        return _FixedSizeLists(f"fixed_size_list<{item.type}>[{data_type.list_size}]", where, item)
+    if isinstance(data_type, pa.StructType):
+        fields = [data_type.field(index) for index in range(data_type.num_fields)]
+        members = [_field(field, where) for field in fields]
+        named = (f"{_quoted(field.name)}: {member.type}" for field, member in zip(fields, members, strict=True))
+        return _Structs(f"struct<{', '.join(named)}>", where, *members)
+    if isinstance(data_type, pa.MapType):
+        key, item = _field(data_type.key_field, where), _field(data_type.item_field, where)
+        return _Lists(f"map<{key.type}, {item.type}>", where, _Structs("", where, key, item))
+    if isinstance(data_type, pa.BaseExtensionType):
+        node = _node(data_type.storage_type, where)
+        name = data_type.extension_name
+        if isinstance(data_type, pa.ExtensionType):
+            parameters = data_type.__arrow_ext_serialize__()
+        else:  # Arrow's own extension types do not hand out their parameters, but print them.
+            parameters = str(data_type).removeprefix(f"extension<{name}").removesuffix(">").encode()
+        node.type = _extension(name, node.type, parameters)
+        return node
+    raise OutputError(
+        f"{where} has the type {data_type}, whose content has no defined hash",
+        remedy="return a struct with one nullable field for each variant, or cast to a type without unions",
+    )
+
+
+def _extension(name: str, storage: str, parameters: bytes) -> str:
+    return f"extension<{_quoted(name)}, {storage}{', ' + parameters.hex() if parameters else ''}>"
+
+
+def _quoted(name: str) -> str:
+    """Quote a name that could be mistaken for a part of the type around it."""
+    return name if re.fullmatch(r"[\w+/.-]+", name, re.ASCII) else json.dumps(name)
+
+
+def _decoded(array: _Array, rows: _Numbers | None) -> tuple[_Array, _Numbers | None, _Numbers | None]:
+    """Look through extensions, dictionaries and runs at the array that stores the values.
+
+    Returns that array, the slots of the rows that have a value (None: all, in order), and which of the rows asked for
+    these are (None: all of them).
+    """
+    places: _Numbers | None = None
+    while True:
+        if isinstance(array, pa.ExtensionArray):
+            array = array.storage
+            continue
+        # With rows given, counting nulls would scan a whole dictionary again for every block that uses it.
+        if (rows is not None or array.null_count) and array.buffers()[0] is not None:
+            has_value = _bits(array, rows, place=0)
+            if not has_value.all():
+                kept = np.flatnonzero(has_value)
+                rows = kept if rows is None else rows[kept]
+                places = kept if places is None else places[kept]
+                if len(kept) == 0:
+                    return array, rows, places
+        if isinstance(array, pa.DictionaryArray):
+            index_type = array.type.index_type
+            codes = np.frombuffer(_slots(array, index_type.bit_width // 8, rows), str(index_type))
+            array, rows = array.dictionary, codes.astype(np.intp)
+        elif isinstance(array, pa.RunEndEncodedArray):
+            run_ends = array.run_ends
+            ends = np.frombuffer(_slots(run_ends, run_ends.type.bit_width // 8, None), str(run_ends.type))
+            wanted = (np.arange(len(array)) if rows is None else rows) + array.offset
+            array, rows = array.values, np.searchsorted(ends, wanted.astype(ends.dtype), side="right")
+        else:
+            return array, rows, places
+
+
+def _read_ranges(node: _Node, values: _Array, starts: _Numbers, lengths: _Numbers) -> None:
+    """Read ranges of the child of a list array, without copying where they lie next to each other."""
+    filled = np.flatnonzero(lengths)
+    starts, lengths = starts[filled], lengths[filled]
+    if len(starts) == 0:
+        return
+    if _adjoin(starts, lengths):
+        node.read(values.slice(int(starts[0]), int(starts[-1] + lengths[-1] - starts[0])))
+        return
+    for first, last in _parts(lengths, _BLOCK_ROWS):
+        if last - first == 1:
+            node.read(values.slice(int(starts[first]), int(lengths[first])))
+        else:
+            sizes = lengths[first:last].astype(np.intp)
+            before = np.cumsum(sizes) - sizes
+            node.read(values, np.repeat(starts[first:last] - before, sizes) + np.arange(sizes.sum()))
+
+
+def _parts(lengths: _Numbers, limit: int) -> Iterator[tuple[int, int]]:
+    """Cut rows into parts whose lengths sum to at most the limit, or that are one row."""
+    totals = np.cumsum(lengths, dtype=np.int64)
+    first = 0
+    while first < len(totals):
+        done = int(totals[first - 1]) if first else 0
+        last = max(first + 1, int(np.searchsorted(totals, done + limit, side="right")))
+        yield first, last
+        first = last
+
+
+def _ranges(array: _Array, rows: _Numbers | None) -> tuple[_Numbers, _Numbers]:
+    """Return where each string or list starts, and its length."""
+    width = 8 if isinstance(array, _LARGE_ARRAYS) else 4
+    if isinstance(array, _VIEW_ARRAYS):
+        starts = np.frombuffer(_slots(array, width, rows), f"<i{width}")
+        return starts, np.frombuffer(_slots(array, width, rows, place=2), f"<i{width}")
+    first = array.offset
+    bounds = np.frombuffer(
+        memoryview(array.buffers()[1])[first * width : (first + len(array) + 1) * width], f"<i{width}"
+    )
+    if rows is None:
+        return bounds[:-1], bounds[1:] - bounds[:-1]
+    starts = bounds[rows]
+    return starts, bounds[rows + 1] - starts
+
+
+def _adjoin(starts: _Numbers, lengths: _Numbers) -> bool:
+    return bool((starts[1:] == starts[:-1] + lengths[:-1]).all())
+
+
+def _slots(array: _Array, width: int, rows: _Numbers | None, place: int = 1) -> memoryview:
+    """Return the slots of a buffer of the array (by default the values): all, uncopied, or the given rows, gathered."""
+    start = array.offset * width
+    slots = memoryview(array.buffers()[place])[start : start + len(array) * width]
+    if rows is None:
+        return slots
+    return _bytes(np.frombuffer(slots, f"<u{width}" if width in (1, 2, 4, 8) else f"V{width}")[rows])
+
+
+def _bits(array: _Array, rows: _Numbers | None, place: int) -> _Numbers:
+    packed = np.frombuffer(memoryview(array.buffers()[place]), np.uint8)
+    if rows is None:
+        first, skipped = divmod(array.offset, 8)
+        bits = np.unpackbits(packed[first:], count=skipped + len(array), bitorder="little")[skipped:]
+    else:
+        places = rows + array.offset
+        bits = packed[places >> 3] >> (places & 7).astype(np.uint8) & 1
+    return bits.view(np.bool_)
+
+
+def _bytes(values: _Numbers) -> memoryview:
+    """Return the memory of an array, which blake3 takes as bytes only."""
+    return values.reshape(-1).view(np.uint8).data

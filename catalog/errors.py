@@ -1,0 +1,46 @@
+"""Every error of the catalog, drawn as a tree; each says what happened, where, with which value, and the remedy.
+
+    CatalogError            exit 3  the journal or the index cannot be used as asked
+    |-- CatalogBusy         exit 4  another process holds what this one needs
+    `-- JournalDamaged      exit 1  a record was altered, or is missing
+
+The command line turns `exit_code` into the exit status. Nothing here knows who reads or writes the catalog.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class CatalogError(Exception):
+    """The root. `remedy` is one sentence that says what to do about it."""
+
+    exit_code = 3
+
+    def __init__(self, what: str, *, remedy: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.what}\n  remedy: {self.remedy}" if self.remedy else self.what
+
+
+class CatalogBusy(CatalogError):
+    """Another process holds the journal or the index, longer than is worth waiting for."""
+
+    exit_code = 4
+
+
+class JournalDamaged(CatalogError):
+    """The journal is not what was written: `seq` is the first bad record, `file` the segment it stands in."""
+
+    exit_code = 1
+
+    def __init__(self, seq: int, file: Path, what: str) -> None:
+        super().__init__(
+            f"journal record {seq} in {file}: {what}",
+            remedy=f"put {file.name} back from a backup; the records before {seq} are intact",
+        )
+        self.seq = seq
+        self.file = file

@@ -1,0 +1,6 @@
+-- Runs that began and have not ended, with the number of cells that they made.
+SELECT r.run, count(m.seq) AS made
+FROM run AS r LEFT JOIN materialization AS m USING (run)
+WHERE r.ended_at IS NULL
+GROUP BY r.run, r.started_seq
+ORDER BY r.started_seq

@@ -1,0 +1,289 @@
+"""The only place that opens DuckDB: read the index, bring it up to the journal, make it again, prove it.
+
+The coordinator and every command that asks a question use it; it must not know what the questions are. Nobody holds
+the file: open, do one unit of work, close. Whatever is wrong with the index is said in one line on stderr and repaired
+from the journal, at most once a call.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import duckdb
+
+from .apply import apply, create_tables, position
+from .errors import CatalogError, JournalDamaged
+from .journal import Tail, read_lines, tail, verify
+from .locks import in_turn, patiently, wait_until_unlocked
+
+STORAGE_VERSION = "v1.5.0"
+"""Form of a new file: the oldest DuckDB that may read it."""
+
+_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "autoload_known_extensions": False,
+    "autoinstall_known_extensions": False,
+}
+# What DuckDB raises when the file is not as it left it, and not because of the question.
+_DAMAGE = (duckdb.IOException, duckdb.FatalException, duckdb.InternalException, duckdb.SerializationException)
+
+
+class _Unusable(Exception):  # noqa: N818  it never leaves this file
+    """The index cannot be followed up; the text says why. It is made again from the journal."""
+
+
+class Catalog:
+    """The journal and its index in one `.assets` folder. Threads may share one; a forked child must not use it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._journal = folder / "journal"
+        self._index = folder / "catalog.duckdb"
+        self._stamp = folder / "catalog.stamp"
+        self._process = os.getpid()
+
+    @contextmanager
+    def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Yield a read-only connection to the index as of the journal's end. Short use: meanwhile no record is applied.
+
+        Ask with `connection.sql(...)`, and fetch before the block ends. Blocks must not be nested in one another.
+
+        *Raises* CatalogBusy, JournalDamaged, CatalogError.
+        """
+        with self._in_turn(exclusive=False), self._distrusting(), ExitStack() as stack:
+            current = self._open_if_current(stack)
+            if current is not None:
+                yield current
+                return
+        self.refresh()
+        with self._in_turn(exclusive=False), self._distrusting(), self._opened(self._index, read_only=True) as renewed:
+            yield renewed
+
+    def refresh(self) -> int:
+        """Apply to the index what the journal has gained; return the number of records applied.
+
+        *Raises* CatalogBusy, JournalDamaged, CatalogError.
+        """
+        with self._in_turn(exclusive=True):
+            try:
+                return self._catch_up()
+            except _Unusable as reason:
+                sys.stderr.write(f"catalog: {self._index}: {reason}; making it again from the journal\n")
+                return self._replace()
+
+    def rebuild(self) -> int:
+        """Make the index again from the whole journal and put it in place of the present one; return the records."""
+        with self._in_turn(exclusive=True):
+            return self._replace()
+
+    def verify(self, check_file: Callable[[Path, str], str | None] | None = None) -> list[str]:
+        """Return what is wrong: with the chain, with the index compared to a replay, with the files of the cells.
+
+        `check_file` is given every published file and its version, and returns what is wrong with the content or None.
+        """
+        try:
+            verify(self._journal)
+        except JournalDamaged as damage:
+            return [str(damage)]
+        with self._in_turn(exclusive=False):
+            if not self._index.exists():
+                return [f"{self._index} does not exist; `refresh` makes it"]
+            try:
+                with self._opened(self._index, read_only=True) as connection:
+                    applied = position(connection)
+                    found = _fingerprints(connection)
+                    files = connection.sql(
+                        "SELECT asset, partition, file, version FROM cell WHERE file IS NOT NULL ORDER BY ALL"
+                    ).fetchall()
+            except (duckdb.Error, _Unusable) as error:
+                return [f"{self._index} cannot be read: {_first_line(error)}"]
+        problems = self._differences(applied, found)
+        for asset, partition, file, version in files:
+            path = self._folder / "data" / file
+            wrong = "the file is missing" if not path.is_file() else check_file(path, version) if check_file else None
+            if wrong is not None:
+                problems.append(f"{asset} [{partition}] {path}: {wrong}" if partition else f"{asset} {path}: {wrong}")
+        return problems
+
+    @property
+    def _wal(self) -> Path:
+        return self._index.with_name(f"{self._index.name}.wal")
+
+    @contextmanager
+    def _in_turn(self, *, exclusive: bool) -> Iterator[None]:
+        if os.getpid() != self._process:
+            raise CatalogError(
+                f"process {os.getpid()} was forked from {self._process} and uses its catalog {self._folder}",
+                remedy="start worker processes by spawning, and leave the catalog to the coordinator",
+            )
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with in_turn(self._folder / "catalog.lock", exclusive=exclusive):
+            yield
+
+    @contextmanager
+    def _distrusting(self) -> Iterator[None]:
+        """Where the index turns out damaged under a question, make sure that the next call looks at every block."""
+        try:
+            yield
+        except (*_DAMAGE, _Unusable) as error:
+            self._stamp.unlink(missing_ok=True)
+            raise CatalogError(
+                f"{self._index} cannot be read: {_first_line(error)}",
+                remedy="run again: the index is then made again from the journal",
+            ) from error
+
+    def _open_if_current(self, stack: ExitStack) -> duckdb.DuckDBPyConnection | None:
+        if not self._is_stamped() or self._wal.exists():
+            return None
+        try:
+            connection = stack.enter_context(self._opened(self._index, read_only=True))
+            applied = position(connection)
+        except (duckdb.Error, _Unusable):
+            self._stamp.unlink(missing_ok=True)
+            return None
+        end = tail(self._journal)
+        return connection if applied and (applied.seq, applied.digest) == (end.seq, end.digest) else None
+
+    def _catch_up(self) -> int:
+        end = tail(self._journal)
+        if not self._index.exists():
+            return self._replace()
+        is_stamped = self._is_stamped()
+        try:
+            with self._opened(self._index, read_only=False) as connection:
+                applied = position(connection)
+                if applied is None:
+                    raise _Unusable("it has tables of another version")
+                if applied.seq > end.seq:
+                    raise _Unusable(f"it holds record {applied.seq}, the journal ends with record {end.seq}")
+                if applied.seq == end.seq and applied.digest != end.digest:
+                    raise _Unusable(f"it follows another journal: record {end.seq} has another hash")
+                if not is_stamped:
+                    _fingerprints(connection)
+                count = apply(connection, read_lines(self._journal, applied))
+        except duckdb.Error as error:
+            raise _Unusable(f"it cannot be read or written ({_first_line(error)})") from error
+        except JournalDamaged as damage:
+            # Either it follows another journal or this one is damaged: then the replay says so.
+            raise _Unusable(f"the journal does not continue it ({damage.what})") from damage
+        self._write_stamp()
+        return count
+
+    def _replace(self) -> int:
+        fresh = self._index.with_name(f"{self._index.name}.{os.getpid()}")
+        try:
+            count = self._replay(fresh, None)
+            wait_until_unlocked(self._index)
+            # In this order: a write-ahead log must never stand beside a file that it does not belong to.
+            self._wal.unlink(missing_ok=True)
+            fresh.replace(self._index)
+        except (duckdb.OperationalError, duckdb.FatalException) as error:
+            raise CatalogError(
+                f"{fresh} cannot be made from the journal: {_first_line(error)}",
+                remedy="see to the disk (space, permissions, health), then run again: the journal is intact",
+            ) from error
+        finally:
+            fresh.unlink(missing_ok=True)
+            fresh.with_name(f"{fresh.name}.wal").unlink(missing_ok=True)
+        self._write_stamp()
+        return count
+
+    def _replay(self, target: Path, until: int | None) -> int:
+        """Make a new index in the file `target` from the records up to `until`; return their number."""
+        target.unlink(missing_ok=True)
+        lines = read_lines(self._journal)
+        with self._opened(target, read_only=False) as connection:
+            create_tables(connection)
+            return apply(connection, lines if until is None else (line for line in lines if line.seq <= until))
+
+    def _differences(self, applied: Tail | None, found: dict[str, tuple[int, int]]) -> list[str]:
+        if applied is None:
+            return [f"{self._index} has tables of another version; `refresh` makes it again"]
+        end = tail(self._journal)
+        if applied.seq > end.seq:
+            return [f"{self._index} holds record {applied.seq}, the journal ends with record {end.seq}"]
+        replayed = self._index.with_name(f"{self._index.name}.verify.{os.getpid()}")
+        try:
+            self._replay(replayed, applied.seq)
+            with self._opened(replayed, read_only=True) as connection:
+                expected = _fingerprints(connection)
+        finally:
+            replayed.unlink(missing_ok=True)
+        return [
+            f"{self._index}: table {table} is not what the journal gives ({found.get(table, (0, 0))[0]} rows, "
+            f"not the {rows} rows of a replay or not with the same values)"
+            for table, (rows, hashes) in expected.items()
+            if found.get(table) != (rows, hashes)
+        ]
+
+    @contextmanager
+    def _opened(self, file: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open one file. Attached, not connected to: detaching lets go of it even where a result was left unread."""
+        connection = duckdb.connect(":memory:", config=_SETTINGS)
+        options = "READ_ONLY" if read_only else f"STORAGE_VERSION '{STORAGE_VERSION}'"
+
+        def attach() -> str | None:
+            try:
+                connection.execute(f"ATTACH $file AS catalog ({options})", {"file": str(file)})
+            except duckdb.ResourceInUseException:
+                return f"this process has {file} open by other means"
+            except duckdb.Error as error:
+                if "Could not set lock on file" not in str(error):
+                    raise _Unusable(f"it cannot be opened ({_first_line(error)})") from error
+                holder = re.search(r"\(PID \d+\)", str(error))
+                return f"another process {holder[0] if holder else ''} has {file} open"
+            return None
+
+        try:
+            patiently(attach)
+            connection.execute("USE catalog")
+            connection.execute("SET enable_external_access = false")
+            try:
+                yield connection
+            except BaseException:
+                with suppress(duckdb.Error):
+                    _detach(connection)
+                raise
+            _detach(connection)
+        finally:
+            connection.close()
+
+    def _is_stamped(self) -> bool:
+        """Whether the file is as this class left it. Else every block is read once before it is trusted again."""
+        try:
+            return self._stamp.read_text() == self._stamp_text()
+        except OSError:
+            return False
+
+    def _write_stamp(self) -> None:
+        self._stamp.write_text(self._stamp_text())
+
+    def _stamp_text(self) -> str:
+        found = self._index.stat()
+        return f"{found.st_ino} {found.st_size} {found.st_ctime_ns}\n"
+
+
+def _detach(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("USE memory")
+    connection.execute("DETACH catalog")
+
+
+def _fingerprints(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[int, int]]:
+    """Return for each table its number of rows and a sum of their hashes: reads every block, and knows no order."""
+    tables = connection.sql("SELECT table_name FROM duckdb_tables() WHERE database_name = 'catalog'").fetchall()
+    found = {}
+    for (table,) in tables:
+        quoted = table.replace('"', '""')
+        ((rows, hashes),) = connection.sql(
+            f'SELECT count(*), coalesce(sum(hash(t)), 0) FROM "{quoted}" AS t'
+        ).fetchall()
+        found[table] = (rows, hashes)
+    return found
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
