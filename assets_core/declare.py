@@ -165,11 +165,9 @@ def asset(
     """
 
     def declare(function: Function) -> Function:
-        name = key or getattr(function, "__name__", "")
+        name = key or str(getattr(function, "__name__", ""))
         description = (getattr(function, "__doc__", None) or "").strip()
-        about = About(
-            name, _place_of(function), partitions, schema, severity, owners, tags or {}, group, description
-        )
+        about = About(name, _place_of(function), partitions, schema, severity, owners, tags or {}, group, description)
         _declare(FunctionDeclaration(about, function, after, batch))
         function.__asset_key__ = name  # type: ignore[attr-defined]  # read by declared_key
         return function
@@ -178,7 +176,9 @@ def asset(
 
 
 def check(
-    asset: object, *, severity: Severity | str = Severity.ERROR  # noqa: A002  # the word of the field
+    asset: object,
+    *,
+    severity: Severity | str = Severity.ERROR,  # the word of the field
 ) -> Callable[[Function], Function]:
     """Declare a function that judges an asset's staged data: its one parameter receives it, as its annotation says.
 

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from catalog.journal import Journal
 from catalog.queries import load as query
 from catalog.session import Catalog
 
 from .errors import Busy
+from .model.keys import AssetKey
+from .model.run import Progress, Records, RunRequest, RunResult
 from .planning.choose import choose
 from .planning.observe import Observation, VersionFunctions, observe
 from .planning.plan import Plan, make_plan
 from .planning.state import World, read_world
 from .project import Project
-from .model.run import Progress, Records, RunRequest, RunResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,7 @@ def look(project: Project, now: datetime | None = None) -> View:
         records = Records(
             declared=dict(connection.sql(query("declared")).fetchall()),
             open_runs=dict(connection.sql(query("open_runs")).fetchall()),
+            columns=_by_asset(connection.sql(query("columns_of")).fetchall()),
         )
     world = read_world(graph, now or datetime.now(UTC), columns, failures)
 
@@ -51,6 +52,13 @@ def look(project: Project, now: datetime | None = None) -> View:
         return {key: runtime.version for key, runtime in project.loaded.runtimes.items()}
 
     return View(world, tuple(observe(world, project.root, functions)), records)
+
+
+def _by_asset(rows: Sequence[tuple[str, str, str]]) -> dict[AssetKey, list[tuple[str, str]]]:
+    columns: dict[AssetKey, list[tuple[str, str]]] = {}
+    for asset, name, kind in rows:
+        columns.setdefault(AssetKey(asset), []).append((name, kind))
+    return columns
 
 
 def plan(project: Project, selection: str = "*", partitions: str | None = None, *, force: bool = False) -> Plan:
@@ -84,7 +92,9 @@ def materialize(
             return RunResult(None, fresh=planned.fresh)
         from .execution.conduct import conduct  # imports the engine and what the project imports
 
-        return conduct(project, planned, view.observations, view.records, RunRequest(kind, selection, partitions), on_progress)
+        return conduct(
+            project, planned, view.observations, view.records, RunRequest(kind, selection, partitions), on_progress
+        )
 
 
 @contextmanager

@@ -122,7 +122,7 @@ def _settings(document: Mapping[str, Any], file: Path, root: Path) -> Settings:
             if wanted is None:
                 near = did_you_mean(name, _MEMBERS[table])
                 wrong(f"[{table}] has no member {name!r}{near}", f"use {', '.join(_MEMBERS[table])}")
-            elif type(value) is not wanted or (wanted is int and value < 1) or value == "":
+            elif type(value) is not wanted or (isinstance(value, int) and value < 1) or value == "":
                 wrong(f"[{table}] {name} = {value!r}", f"give {'a number above 0' if wanted is int else 'a text'}")
             else:
                 values[name] = value

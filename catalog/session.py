@@ -28,8 +28,6 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": False,
     "autoinstall_known_extensions": False,
 }
-# What DuckDB raises when the file is not as it left it, and not because of the question.
-_DAMAGE = (duckdb.IOException, duckdb.FatalException, duckdb.InternalException, duckdb.SerializationException)
 
 
 class _Unusable(Exception):  # noqa: N818  it never leaves this file
@@ -129,7 +127,9 @@ class Catalog:
         """Where the index turns out damaged under a question, make sure that the next call looks at every block."""
         try:
             yield
-        except (*_DAMAGE, _Unusable) as error:
+        except (duckdb.Error, _Unusable) as error:
+            if isinstance(error, duckdb.Error) and not _is_damage(error):
+                raise
             self._stamp.unlink(missing_ok=True)
             raise CatalogError(
                 f"{self._index} cannot be read: {_first_line(error)}",
@@ -283,6 +283,16 @@ def _fingerprints(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[int,
         ).fetchall()
         found[table] = (rows, hashes)
     return found
+
+
+def _is_damage(error: duckdb.Error) -> bool:
+    """Whether DuckDB says that the file is not as it was left, rather than that the question is wrong.
+
+    A block whose checksum does not fit raises no class of its own, but the root of them all.
+    """
+    return type(error) is duckdb.Error or isinstance(
+        error, (duckdb.IOException, duckdb.FatalException, duckdb.InternalException, duckdb.SerializationException)
+    )
 
 
 def _first_line(error: Exception) -> str:

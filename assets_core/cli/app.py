@@ -31,10 +31,13 @@ ProjectFolder = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 Selection = Annotated[
     str,
-    typer.Argument(metavar="[SELECTION]", help="Which assets: a key, a glob, +x, x+, 2+x, tag:, owner:, group:, state:."),
+    typer.Argument(
+        metavar="[SELECTION]", help="Which assets: a key, a glob, +x, x+, 2+x, tag:, owner:, group:, state:."
+    ),
 ]
 PartitionRange = Annotated[
-    str | None, typer.Option("--partitions", metavar="A..B", help="Only these partitions: a key, A..B, or several, by commas.")
+    str | None,
+    typer.Option("--partitions", metavar="A..B", help="Only these partitions: a key, A..B, or several, by commas."),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Also what is fresh.")]
 
@@ -47,7 +50,9 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Declare data assets, materialize exactly the partitions that are out of date, and prove it."""
 

@@ -16,7 +16,9 @@ def add_to(app: typer.Typer) -> None:
 
 def backfill(
     selection: Annotated[str, typer.Argument(help="Which assets, as in `assets plan`.")],
-    partitions: Annotated[str, typer.Option("--partitions", metavar="A..B", help="The range of partitions; both ends count.")],
+    partitions: Annotated[
+        str, typer.Option("--partitions", metavar="A..B", help="The range of partitions; both ends count.")
+    ],
     force: Force = False,
     as_json: AsJson = False,
     project: ProjectFolder = None,

@@ -10,7 +10,10 @@ from .output import print_json, print_line, say
 
 def add_to(app: typer.Typer) -> None:
     group = typer.Typer(
-        name="catalog", help="Prove or rebuild the record of what happened.", no_args_is_help=True, rich_markup_mode=None
+        name="catalog",
+        help="Prove or rebuild the record of what happened.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
     )
     group.command("verify")(verify)
     group.command("rebuild")(rebuild)
@@ -33,7 +36,11 @@ def verify(as_json: AsJson = False, project: ProjectFolder = None) -> None:
     else:
         for problem in problems:
             print_line(problem)
-        say(f"{len(problems)} problems" if problems else "the journal, the index and the published files are as they were written")
+        say(
+            f"{len(problems)} problems"
+            if problems
+            else "the journal, the index and the published files are as they were written"
+        )
     raise typer.Exit(1 if problems else 0)
 
 

@@ -18,9 +18,7 @@ def execute(
 
     line = ProgressLine()
     try:
-        result = materialize(
-            find_project(folder), selection, partitions, force=force, kind=kind, on_progress=line
-        )
+        result = materialize(find_project(folder), selection, partitions, force=force, kind=kind, on_progress=line)
     finally:
         line.close()
     raise typer.Exit(report(result, as_json=as_json))

@@ -19,7 +19,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def explain(
-    cell: Annotated[str, typer.Argument(metavar="CELL", help="asset@partition, or the asset where it has no partitions.")],
+    cell: Annotated[
+        str, typer.Argument(metavar="CELL", help="asset@partition, or the asset where it has no partitions.")
+    ],
     as_json: AsJson = False,
     project: ProjectFolder = None,
 ) -> None:

@@ -18,7 +18,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def lineage(
-    target: Annotated[str, typer.Argument(metavar="ASSET[.COLUMN]", help='An asset, a column of one, or the word "events".')],
+    target: Annotated[
+        str, typer.Argument(metavar="ASSET[.COLUMN]", help='An asset, a column of one, or the word "events".')
+    ],
     upstream: Annotated[bool, typer.Option("--upstream", help="Only what it comes from.")] = False,
     downstream: Annotated[bool, typer.Option("--downstream", help="Only what is made of it.")] = False,
     as_json: AsJson = False,

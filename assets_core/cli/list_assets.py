@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from ..model.asset import Asset
+from ..model.keys import AssetKey
 from ..model.partitions import Partitions, ProductPartitions, StaticPartitions, TimePartitions
 from .app import AsJson, ProjectFolder, Selection
 from .output import print_json, print_table
@@ -26,7 +27,7 @@ def list_assets(selection: Selection = "*", as_json: AsJson = False, project: Pr
 
     found = find_project(project)
 
-    def in_state(state: str) -> frozenset[str]:
+    def in_state(state: str) -> frozenset[AssetKey]:
         world = look(found).world
         return frozenset(key for key, states in states_of(world).items() if getattr(states, state).any())
 

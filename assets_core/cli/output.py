@@ -37,8 +37,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
         for position, column in enumerate(columns):
             numbers = all(_is_number(row[position]) for row in kept)
             table.add_column(column, justify="right" if numbers and kept else "left", overflow="fold")
-        for row in kept:
-            table.add_row(*(Text(value) for value in row))  # Text: markup in a name is a name
+        for texts in kept:
+            table.add_row(*(Text(value) for value in texts))  # Text: markup in a name is a name
         Console().print(table)
         return
     sys.stdout.write("\t".join(columns) + "\n")

@@ -9,7 +9,21 @@ import typer
 from .app import AsJson, ProjectFolder
 from .output import print_json, print_table
 
-_COLUMNS = ["run", "kind", "selection", "partitions", "state", "cells", "made", "fresh", "failed", "blocked", "started", "seconds", "by"]
+_COLUMNS = [
+    "run",
+    "kind",
+    "selection",
+    "partitions",
+    "state",
+    "cells",
+    "made",
+    "fresh",
+    "failed",
+    "blocked",
+    "started",
+    "seconds",
+    "by",
+]
 
 
 def add_to(app: typer.Typer) -> None:

@@ -33,10 +33,18 @@ def show(
     relation = published.relation(connection, cells)
     columns = [{"name": name, "type": str(kind)} for name, kind in zip(relation.columns, relation.types, strict=True)]
     first = relation.limit(limit).fetchall()
-    facts = {"asset": asset, "partition": partition, "cells": len(cells.files), "rows": cells.rows, "bytes": cells.size_bytes}
+    facts = {
+        "asset": asset,
+        "partition": partition,
+        "cells": len(cells.files),
+        "rows": cells.rows,
+        "bytes": cells.size_bytes,
+    }
     if as_json:
         rows = [dict(zip(relation.columns, row, strict=True)) for row in first]
         print_json({**facts, "schema": columns, "first": rows})
         return
-    say(f"{asset}{f'@{partition}' if partition else ''}: {cells.rows} rows, {len(columns)} columns, {len(cells.files)} cells, {cells.size_bytes} bytes")
+    say(
+        f"{asset}{f'@{partition}' if partition else ''}: {cells.rows} rows, {len(columns)} columns, {len(cells.files)} cells, {cells.size_bytes} bytes"
+    )
     print_table([f"{column['name']} ({column['type']})" for column in columns], first)

@@ -15,6 +15,7 @@ from catalog.session import Catalog
 
 from ..io.memory import RecentTables
 from ..io.parquet_store import ParquetStore
+from ..lineage.recorded import SqlLineage
 from ..lineage.relay import Relay
 from ..model.graph import Graph
 from ..model.run import Progress, Records, RunRequest, RunResult
@@ -45,7 +46,9 @@ def conduct(
     connection = duckdb.connect(config={"enable_external_access": "false", "threads": "1"})
     workshop = Workshop(store, RecentTables(settings.hand_off_bytes), project.loaded.runtimes, connection)
     executor = Threads(workshop, settings.threads)
-    coordinator = Coordinator(plan, project.root, store.folder, journal, executor, on_progress)
+    coordinator = Coordinator(
+        plan, project.root, store.folder, journal, executor, SqlLineage(records.columns), on_progress
+    )
     before = [*_endings(records), *_declarations(plan.world.graph, records)]
     relay = Relay(project.state / "journal", project.state / "lineage" / "events.jsonl", settings.name)
     try:

@@ -112,7 +112,9 @@ def materialized(
     }
 
 
-def judged(run: str, outcome: StepOutcome, cell: CellOutcome, partition: PartitionKey | None, check: CheckResult) -> Fact:
+def judged(
+    run: str, outcome: StepOutcome, cell: CellOutcome, partition: PartitionKey | None, check: CheckResult
+) -> Fact:
     return "judged", {
         "run": run,
         "step": outcome.work.step,
@@ -125,7 +127,8 @@ def judged(run: str, outcome: StepOutcome, cell: CellOutcome, partition: Partiti
         "failed_rows": check.failed_rows,
         "message": check.message,
         "failures": [
-            {"column": case.column, "check": case.check, "row": case.row, "value": case.value} for case in check.failures
+            {"column": case.column, "check": case.check, "row": case.row, "value": case.value}
+            for case in check.failures
         ],
         "metrics": dict(check.metrics),
     }

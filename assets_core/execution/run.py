@@ -19,6 +19,7 @@ from catalog.journal import Journal, Record
 
 from ..io.manager import Reference
 from ..io.parquet_store import make_folder_durable
+from ..lineage.recorded import SqlLineage
 from ..model.asset import Asset, Edge
 from ..model.keys import AssetKey, Cell, PartitionKey
 from ..model.partitions import Partition
@@ -47,6 +48,7 @@ class Coordinator:
         data_folder: Path,
         journal: Journal,
         executor: Executor,
+        lineage: SqlLineage,
         on_progress: Callable[[Progress], None],
     ) -> None:
         self._plan = plan
@@ -55,6 +57,7 @@ class Coordinator:
         self._data_folder = data_folder
         self._journal = journal
         self._executor = executor
+        self._lineage = lineage
         self._on_progress = on_progress
         self._seq = journal.tail.seq
         self._run = str(uuid.uuid4())
@@ -257,9 +260,7 @@ class Coordinator:
         for key, cells in by_asset.items():
             self._settle(self._world.states[key], cells)
 
-    def _gather(
-        self, outcome: StepOutcome, cell: CellOutcome, published: list[list[Any]], folders: set[Path]
-    ) -> None:
+    def _gather(self, outcome: StepOutcome, cell: CellOutcome, published: list[list[Any]], folders: set[Path]) -> None:
         """Add the facts of one cell to the group."""
         asset = outcome.work.asset
         key = self._world.states[asset.key].key(cell.ordinal)
@@ -268,15 +269,16 @@ class Coordinator:
             assert claim is not None  # noqa: S101  # every cell to be made was claimed
             self._facts.append(facts.materialized(self._run, outcome, cell, key, claim))
             folders.add((self._data_folder / cell.stored.file).parent)
+            columns = [(column.name, column.type) for column in cell.stored.data.columns]
+            if (lineage := self._lineage.see(asset, columns)) is not None:
+                self._facts.append(("column_lineage", lineage))
         self._facts.extend(facts.judged(self._run, outcome, cell, key, check) for check in cell.checks)
         if cell.error is not None:
             self._facts.append(facts.failed(self._run, outcome, cell, key))
             self._result.failures.append(Failure(Cell(asset.key, key), cell.error, cell.message, cell.traceback))
             return
         published.append([asset.key, key, cell.judged_version, checks_version(asset)])
-        self._result.warned.extend(
-            Warned(Cell(asset.key, key), check) for check in cell.checks if not check.passed
-        )
+        self._result.warned.extend(Warned(Cell(asset.key, key), check) for check in cell.checks if not check.passed)
 
     def _settle(self, state: AssetState, cells: Sequence[CellOutcome]) -> None:
         """Bring the world up to date with durable facts and release, or block, what waited for them."""

@@ -144,8 +144,7 @@ def run_step(work: Work, workshop: Workshop) -> StepOutcome:
     try:
         cells = tuple(_cells(work, workshop, connection))
     except Exception as error:  # noqa: BLE001  # whatever a user's function raises is an outcome
-        failed = _failure(error)
-        cells = tuple(CellOutcome(ordinal, **failed) for ordinal in work.ordinals)
+        cells = tuple(_failed(ordinal, error) for ordinal in work.ordinals)
     finally:
         connection.close()
     return StepOutcome(work, cells, started_at, time.perf_counter() - start)
@@ -196,16 +195,12 @@ def _refused(outcome: CellOutcome, judge: _Judge) -> CellOutcome:
     )
 
 
-def _call(
-    work: Work, runtime: Runtime, workshop: Workshop, connection: duckdb.DuckDBPyConnection
-) -> object:
+def _call(work: Work, runtime: Runtime, workshop: Workshop, connection: duckdb.DuckDBPyConnection) -> object:
     """Call the function, or run the query, with its inputs."""
     if runtime.query is not None:
         return _query(work, runtime.query, workshop, connection)
     assert runtime.function is not None  # noqa: S101  # built for every asset of a function
-    arguments: dict[str, Any] = {
-        given.name: _handed(given, workshop, connection) for given in work.inputs
-    }
+    arguments: dict[str, Any] = {given.name: _handed(given, workshop, connection) for given in work.inputs}
     if work.asset.partition_parameter is not None:
         arguments[work.asset.partition_parameter] = work.partitions if work.asset.batch else work.partitions[0]
     return runtime.function(**arguments)
@@ -217,9 +212,11 @@ def _query(
     for given in work.inputs:
         connection.register(given.name, _input(given, given.parts, workshop).scannable())
     partition = work.partitions[0]
-    values = {} if partition is None else {
-        "partition_key": partition.key, "partition_start": partition.start, "partition_end": partition.end
-    }
+    values = (
+        {}
+        if partition is None
+        else {"partition_key": partition.key, "partition_start": partition.start, "partition_end": partition.end}
+    )
     wanted = connection.extract_statements(query)[0].named_parameters
     if unknown := sorted(wanted - values.keys()):
         raise StepError(
@@ -261,19 +258,16 @@ def _batched_cells(
                 remedy="return one frame for each partition that it was given",
             ) from None
         except Exception as error:  # noqa: BLE001  # a user's generator: what it did not yield has failed
-            failed = _failure(error)
-            yield from (CellOutcome(ordinal, **failed) for ordinal in ordinals.values())
+            yield from (_failed(ordinal, error) for ordinal in ordinals.values())
             return
         try:
             if isinstance(value, Exception):
                 raise value
             yield _save(work, ordinal, value, runtime, workshop, connection)
         except Exception as error:  # noqa: BLE001
-            yield CellOutcome(ordinal, **_failure(error))
+            yield _failed(ordinal, error)
     for key, ordinal in ordinals.items():
-        yield CellOutcome(
-            ordinal, error="OutputError", message=f"the batched function returned nothing for {key!r}"
-        )
+        yield CellOutcome(ordinal, error="OutputError", message=f"the batched function returned nothing for {key!r}")
 
 
 def _handed(given: WorkInput, workshop: Workshop, connection: duckdb.DuckDBPyConnection) -> object:
@@ -318,19 +312,21 @@ def _require_unchanged_sources(work: Work) -> None:
                 signature = "gone"
             if signature != part.signature:
                 raise SourceChanged(
-                    f"{part.path} changed while it was read", remedy="run again; deliver files under a temporary name first"
+                    f"{part.path} changed while it was read",
+                    remedy="run again; deliver files under a temporary name first",
                 )
 
 
-def _failure(error: Exception) -> dict[str, str]:
-    """Return an exception as the members of an outcome; the frames of this product are left out of the traceback."""
+def _failed(ordinal: int, error: Exception) -> CellOutcome:
+    """Return the outcome of a cell that an exception ended; the frames of this product are left out of the traceback."""
     own = str(Path(__file__).parents[1])
     frames = traceback.extract_tb(error.__traceback__)
     shown = [frame for frame in frames if not frame.filename.startswith(own)]
     lines = [*traceback.format_list(shown), *traceback.format_exception_only(error)]
     message = str(error) if isinstance(error, AssetsError) else "".join(traceback.format_exception_only(error)).strip()
-    return {
-        "error": type(error).__name__,
-        "message": message[:_TRACEBACK_CHARACTERS],
-        "traceback": "".join(lines)[-_TRACEBACK_CHARACTERS:],
-    }
+    return CellOutcome(
+        ordinal,
+        error=type(error).__name__,
+        message=message[:_TRACEBACK_CHARACTERS],
+        traceback="".join(lines)[-_TRACEBACK_CHARACTERS:],
+    )

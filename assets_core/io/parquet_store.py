@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,7 +25,7 @@ from .manager import Reference, Staged, Stored
 from .streams import Stream
 
 _ROWS_A_GROUP = 1 << 20
-_COMPRESSION = "zstd"
+_COMPRESSION: Literal["zstd"] = "zstd"
 
 
 @dataclass(frozen=True, slots=True)

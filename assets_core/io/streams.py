@@ -43,7 +43,7 @@ def stream_of(value: Any) -> Stream:
             return Stream(value.schema, iter([value]))
         case "pyarrow", "RecordBatchReader":
             return Stream(value.schema, iter(value))
-        case ("duckdb" | "_duckdb"), "DuckDBPyRelation":
+        case (("duckdb" | "_duckdb"), "DuckDBPyRelation"):
             reader = value.to_arrow_reader()
             return Stream(reader.schema, iter(reader))
         case "pandas", "DataFrame":

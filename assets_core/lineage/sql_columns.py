@@ -90,11 +90,12 @@ def column_lineage(sql: str, schemas: Mapping[str, Sequence[tuple[str, str]]]) -
     Raises: UserError where the query cannot be read, or where `schemas` lacks one of its tables.
     """
     result = _relation(sql, schemas)
-    outputs = [*result.columns, *([] if result.others is None else [Output(UNNAMED, result.others)])]
+    named = [column for column in result.columns if column.name]
+    outputs = named if result.unlisted is None else [*named, Output(UNNAMED, result.unlisted)]
     everywhere = result.rows | indirect(frozenset(read for read in result.all_reads if read[2] == "indirect"))
     lineage: dict[str, Reads] = {}
     for output in outputs:
-        lineage[output.name] = lineage.get(output.name, everywhere) | output.reads
+        lineage.setdefault(output.name, everywhere | output.reads)
     return {name: _sources(reads) for name, reads in lineage.items()}
 
 

@@ -97,7 +97,8 @@ class RelationReader:
     def _combined(self, node: exp.SetOperation, left: Relation, right: Relation) -> Relation:
         """Return the relation of UNION, INTERSECT or EXCEPT."""
         rows, others = left.rows | right.rows, None
-        if left.others is not None or right.others is not None:
+        incomplete = left.others is not None or right.others is not None
+        if incomplete or (node.args.get("by_name") and (left.unlisted, right.unlisted) != (None, None)):
             others = transformed(left.all_reads | right.all_reads)
             columns = [Output(column.name, column.reads | others) for column in left.columns]
         elif node.args.get("by_name"):
@@ -134,9 +135,6 @@ class RelationReader:
                 scope.aliases.setdefault(item.alias.lower(), given.columns[0])
             if not any(isinstance(part, exp.AggFunc) for part in _own(item)):
                 plain |= given.all_reads
-        if len({column.name.lower() for column in columns}) < len(columns):
-            # a query around may read one of them under a name that the engine makes up
-            others = NOTHING.union(*(column.reads for column in columns), others or NOTHING)
         result = Relation(tuple(columns), NOTHING, others)
         for clause in filter(None, (node.args.get(key) for key in ("where", "having", "qualify"))):
             scope.rows |= indirect(self._expression(clause.this, scope))
@@ -191,7 +189,7 @@ class RelationReader:
             return Relation((Output(found.name, reads),))
         if isinstance(node, exp.Column):
             return Relation((Output(node.name, reads),))
-        return Relation((), NOTHING, reads)
+        return Relation((Output("", reads),)) if unlisted is None else Relation((), NOTHING, unlisted)
 
     def _spreads(self, node: exp.Expr, scope: Scope) -> bool:
         """Tell whether an expression gives several columns: COLUMNS(...), a pattern over *, a struct unnested."""
@@ -216,7 +214,9 @@ class RelationReader:
         new = {node.alias.lower(): self._expression(node.this, scope) for node in star.args.get("replace") or ()}
         names = {node.this.name.lower(): node.alias for node in star.args.get("rename") or ()}
         columns = [
-            Output(names.get(word, column.name), new.get(word, column.reads))
+            Output(
+                names.get(word, column.name), new.get(word, column.reads) if word else column.reads.union(*new.values())
+            )
             for column in every.columns
             if (word := column.name.lower()) not in left_out
         ]
@@ -226,7 +226,7 @@ class RelationReader:
     def _add_source(self, node: exp.Expr, scope: Scope) -> None:
         """Add what stands in FROM to a scope, with what is joined to it."""
         alias, pivots = node.args.get("alias"), node.args.get("pivots")
-        path = (alias.name.lower(),) if alias and alias.name else ()
+        path: tuple[str, ...] = (alias.name.lower(),) if alias and alias.name else ()
         if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Table) and not (path or pivots):
             self._add_source(node.this, scope)  # a join in parentheses: its names are seen from outside
         else:
@@ -356,8 +356,8 @@ def _aliased(relation: Relation, alias: exp.Expr | None) -> Relation:
     if not names:
         return relation
     if relation.others is not None:
-        given = tuple(Output(name, transformed(relation.all_reads)) for name in names)
-        return Relation((*given, *relation.columns), relation.rows, relation.others)
+        reads = transformed(relation.all_reads)
+        return Relation(tuple(Output(name, reads) for name in names), relation.rows, reads)
     kept = [Output(name, column.reads) for name, column in zip(names, relation.columns, strict=False)]
     return Relation((*kept, *relation.columns[len(kept) :]), relation.rows)
 

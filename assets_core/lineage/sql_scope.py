@@ -27,7 +27,7 @@ def indirect(reads: Reads) -> Reads:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One column that a relation gives."""
+    """One column that a relation gives; the name is empty where only the engine can tell it."""
 
     name: str
     reads: Reads
@@ -35,9 +35,10 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """What a query gives: its columns, what decides its rows, and what any further column may read.
+    """What a query gives: its columns, what decides its rows, and what further columns may read.
 
-    `others` is None where `columns` is the whole list; names that only the engine can tell make the list incomplete.
+    `others` is None where `columns` is the whole list; where only the engine can tell how many columns there are, it is
+    what any of them may read.
     """
 
     columns: tuple[Output, ...] = ()
@@ -48,10 +49,26 @@ class Relation:
     def all_reads(self) -> Reads:
         return NOTHING.union(*(column.reads for column in self.columns), self.others or NOTHING)
 
+    @property
+    def unlisted(self) -> Reads | None:
+        """Return what a column may read that has a name of the engine's making; None where there is no such column.
+
+        A name that comes twice counts too: a query around reads the second column by another name.
+        """
+        seen = {""}
+        nameless = []
+        for column in self.columns:
+            if column.name.lower() in seen:
+                nameless.append(column.reads)
+            seen.add(column.name.lower())
+        return NOTHING.union(*nameless, self.others or NOTHING) if nameless or self.others is not None else None
+
     def column(self, word: str) -> Output | None:
-        """Return the column of a name in lower case; columns of one name count as one."""
-        found = [column for column in self.columns if column.name.lower() == word]
-        return Output(found[0].name, NOTHING.union(*(column.reads for column in found))) if found else None
+        """Return the first column of a name in lower case."""
+        found = next((column for column in self.columns if column.name.lower() == word), None)
+        if found is None or not word[-1:].isdigit():
+            return found
+        return Output(found.name, found.reads | (self.unlisted or NOTHING))  # made-up names end in a number
 
     def at(self, position: int) -> Reads:
         """Return what the column at a position (from 1) reads; everything where the list is incomplete."""
@@ -103,9 +120,9 @@ class Scope:
         while level is not None:
             found = level._of_sources(words)
             if found is None:
-                unlisted = [s.relation.others for s in level.sources if s.relation.others is not None]
-                if unlisted:
-                    uncertain = NOTHING.union(*unlisted, uncertain or NOTHING)
+                for source in level.sources:
+                    if (unlisted := source.relation.unlisted) is not None:
+                        uncertain = unlisted | (uncertain or NOTHING)
                 found = level._of_aliases(words)
             if found is not None:
                 return Output(found.name, found.reads | (uncertain or NOTHING))

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..checking.contract import Contract, compile_contract
-
 from ..declare import (
     About,
     CheckDeclaration,
@@ -88,8 +87,8 @@ def build(declarations: Iterable[Declaration], code: CodeReader) -> Built:
         built.runtimes[asset.key] = runtime
     partitions = {asset.key: asset.partitions for asset in built.assets}
     for position, asset in enumerate(built.assets):
-        edges = tuple(_resolve(asset, edge, partitions, built.errors) for edge in wanted[position])
-        built.assets[position] = _with(asset, edges=edges)
+        resolved = tuple(_resolve(asset, edge, partitions, built.errors) for edge in wanted[position])
+        built.assets[position] = replace(asset, edges=resolved)
     for declaration in declarations:
         if isinstance(declaration, CheckDeclaration):
             _add_check(declaration, built, code)
@@ -297,14 +296,6 @@ def _resolve(
     return Edge(wanted.name, wanted.upstream, mapping, wanted.columns, wanted.hand_off, wanted.by_partition)
 
 
-def _with(asset: Asset, *, edges: tuple[Edge, ...] | None = None, checks: tuple[CheckSpec, ...] | None = None) -> Asset:
-    return replace(
-        asset,
-        edges=asset.edges if edges is None else edges,
-        checks=asset.checks if checks is None else checks,
-    )
-
-
 def _add_check(declaration: CheckDeclaration, built: Built, code: CodeReader) -> None:
     name = getattr(declaration.function, "__name__", "check")
     try:
@@ -327,9 +318,7 @@ def _add_check(declaration: CheckDeclaration, built: Built, code: CodeReader) ->
         errors.append(DefinitionError(f"{asset.key} has two checks {name!r}", place=declaration.place, remedy=remedy))
     if asset.is_external:
         remedy = "check the asset that reads it"
-        errors.append(
-            DefinitionError(f"check {name} judges an external asset", place=declaration.place, remedy=remedy)
-        )
+        errors.append(DefinitionError(f"check {name} judges an external asset", place=declaration.place, remedy=remedy))
     try:
         severity = read_severity(declaration.severity, declaration.place)
     except DefinitionError as error:
@@ -339,7 +328,7 @@ def _add_check(declaration: CheckDeclaration, built: Built, code: CodeReader) ->
         return
     version = code.version(declaration.function, extra=(severity, hand_off))
     spec = CheckSpec(name, severity, version.digest)
-    built.assets[position] = _with(asset, checks=(*asset.checks, spec))
+    built.assets[position] = replace(asset, checks=(*asset.checks, spec))
     runtime = built.runtimes[asset.key]
     runtime.checks.append((Check(name, asset.key, declaration.function, severity), hand_off))
 

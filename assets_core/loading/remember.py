@@ -36,7 +36,7 @@ class Watch:
 
     files: set[str] = field(default_factory=set)
     folders: set[str] = field(default_factory=set)
-    variables: set[str] = field(default_factory=set)
+    variables: dict[str, str | None] = field(default_factory=dict)
     left_the_process: bool = False
     active: bool = True
 
@@ -47,7 +47,9 @@ class _WatchedEnvironment(os._Environ):  # type: ignore[type-arg]
     _assets_core_watch: Watch
 
     def __getitem__(self, key: Any) -> Any:
-        self._assets_core_watch.variables.add(str(key))
+        value = self._data.get(self.encodekey(key)) if isinstance(key, str) else None  # type: ignore[attr-defined]  # the stub hides it
+        # The first look counts: importing a library may set variables that it has looked at.
+        self._assets_core_watch.variables.setdefault(str(key), _digest(None if value is None else os.fsdecode(value)))
         return super().__getitem__(key)
 
     def __iter__(self) -> Iterator[Any]:
@@ -90,7 +92,8 @@ def keep(root: Path, state: Path, assets: Iterable[Asset], watch: Watch) -> None
     assets = list(assets)
     target = state / _FILE
     files = sorted(file for file in watch.files if not _is_installed(file) and not Path(file).is_relative_to(state))
-    folders = sorted(folder for folder in watch.folders if not _is_installed(folder))
+    searched = {*sys.path, *(os.path.dirname(path) for path in sys.path)} - {str(root)}  # by imports of libraries
+    folders = sorted(folder for folder in watch.folders if not _is_installed(folder) and folder not in searched)
     sources = [file for file in files if file.endswith(".py")]
     if watch.left_the_process or any(_is_unsteady(file) for file in sources) or _any_explicit(assets):
         target.unlink(missing_ok=True)
@@ -100,7 +103,7 @@ def keep(root: Path, state: Path, assets: Iterable[Asset], watch: Watch) -> None
         "installed": _installed(),
         "files": {file: _content(file) for file in files},
         "folders": {folder: _names(folder) for folder in folders},
-        "variables": {name: _variable(name) for name in sorted(watch.variables)},
+        "variables": watch.variables,
         "assets": [asset.to_json() for asset in assets],
     }
     state.mkdir(parents=True, exist_ok=True)
@@ -117,7 +120,7 @@ def recall(root: Path, state: Path) -> list[Asset] | None:
             return None
         if any(_names(folder) != names for folder, names in document["folders"].items()):
             return None
-        if any(_variable(name) != value for name, value in document["variables"].items()):
+        if any(_digest(os.environ.get(name)) != value for name, value in document["variables"].items()):
             return None
         if any(_content(file) != content for file, content in document["files"].items()):
             return None
@@ -157,8 +160,7 @@ def _names(folder: str) -> str | None:
     return None
 
 
-def _variable(name: str) -> str | None:
-    value = os.environ.get(name)
+def _digest(value: str | None) -> str | None:
     return None if value is None else hashlib.blake2b(value.encode(), digest_size=16).hexdigest()
 
 

@@ -113,9 +113,7 @@ def _by_partition(annotation: object) -> tuple[bool, object]:
     return False, annotation
 
 
-def _unknown_hand_off(
-    function: Callable[..., object], name: str, annotation: object, place: Place
-) -> DefinitionError:
+def _unknown_hand_off(function: Callable[..., object], name: str, annotation: object, place: Place) -> DefinitionError:
     shown = "has no annotation" if annotation is None else f"is annotated {inspect.formatannotation(annotation)}"
     near = did_you_mean(inspect.formatannotation(annotation), [h.value for h in HandOff]) if annotation else ""
     return DefinitionError(

@@ -27,7 +27,7 @@ from ..model.mapping import parse_mapping
 from ..model.partitions import parse_partitions
 
 _HEADER = re.compile(r"\s*/\*\s*asset[ \t]*\n(?P<toml>.*?)\*/", re.DOTALL)
-_MEMBERS = {
+_MEMBERS: dict[str, type] = {
     "key": str,
     "partitions": dict,
     "owners": list,
@@ -39,7 +39,8 @@ _MEMBERS = {
     "after": list,
     "upstreams": dict,
 }
-_UPSTREAM_MEMBERS = {"asset": str, "mapping": dict, "columns": list}
+_TOML_WORDS: dict[type, str] = {str: "string", list: "array", dict: "table"}
+_UPSTREAM_MEMBERS: dict[str, type] = {"asset": str, "mapping": dict, "columns": list}
 
 
 def read_sql_file(path: Path) -> SqlDeclaration | None:
@@ -99,7 +100,7 @@ def _check(table: Mapping[str, Any], members: Mapping[str, type], place: Place, 
             raise DefinitionError(
                 f"member {name!r} of {what} is {value!r}",
                 place=place,
-                remedy=f"give a TOML {({str: 'string', list: 'array', dict: 'table'})[members[name]]}",
+                remedy=f"give a TOML {_TOML_WORDS[members[name]]}",
             )
 
 

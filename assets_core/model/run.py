@@ -6,20 +6,24 @@ Returned by `materialize` and printed by the commands.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .checks import CheckResult
-from .keys import Cell
+from .keys import AssetKey, Cell
 
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """What a new run must know of earlier ones: each asset's declaration as last recorded (JSON text), and the runs that a
-    killed process left open, with the number of cells that they made."""
+    """What a new run must know of earlier ones.
+
+    `declared`: each asset's declaration as last recorded, JSON text. `open_runs`: the runs that a killed process left
+    open, with the number of cells that they made. `columns`: name and type of each asset's newest columns.
+    """
 
     declared: Mapping[str, str]
     open_runs: Mapping[str, int]
+    columns: Mapping[AssetKey, Sequence[tuple[str, str]]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,11 @@ class StepEvidence:
             if len(own):
                 running = set(self.will_run[evidence.edge.upstream].tolist())
                 ordinals = {
-                    o for i in own.tolist() for low, high in evidence.reads.of(i) for o in range(low, high) if o in running
+                    o
+                    for i in own.tolist()
+                    for low, high in evidence.reads.of(i)
+                    for o in range(low, high)
+                    if o in running
                 }
                 yield self._upstream(Cause.UPSTREAM_WILL_RUN, evidence.edge, ordinals)
 
@@ -117,7 +121,9 @@ class StepEvidence:
         recorded = evidence.recorded[index]
         for low, high in evidence.reads.of(index):
             for ordinal in range(low, high):
-                if recorded is None or self._version_then(upstream, ordinal, recorded) != _version_now(upstream, ordinal):
+                if recorded is None or self._version_then(upstream, ordinal, recorded) != _version_now(
+                    upstream, ordinal
+                ):
                     yield ordinal
 
     def _version_then(self, upstream: AssetState, ordinal: int, recorded: RecordedInput) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,7 @@ from ..model.partitions import Partitions, ProductPartitions, TimePartitions
 from ..versions.recipe import Lanes, Ordinals
 
 Flags = npt.NDArray[np.bool_]
+Number = TypeVar("Number", np.int64, np.uint64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,9 @@ class Intervals:
         if not spans:
             return Intervals(self.low[:0], self.high[:0], starts)
         return Intervals(
-            np.concatenate([self.low[span] for span in spans]), np.concatenate([self.high[span] for span in spans]), starts
+            np.concatenate([self.low[span] for span in spans]),
+            np.concatenate([self.high[span] for span in spans]),
+            starts,
         )
 
     def of(self, position: int) -> list[tuple[int, int]]:
@@ -69,7 +73,7 @@ class Intervals:
         """Return for each cell how many of the ordinals that it reads are flagged."""
         return self._sum(flags.astype(np.int64), first)
 
-    def _sum(self, values: npt.NDArray[np.generic], first: int) -> npt.NDArray[np.generic]:
+    def _sum(self, values: npt.NDArray[Number], first: int) -> npt.NDArray[Number]:
         if not len(self.low):
             return self._fold(np.zeros(0, values.dtype))
         start, stop = int(self.low.min()), int(self.high.max())
@@ -77,7 +81,7 @@ class Intervals:
         np.cumsum(values[start - first : stop - first], out=prefix[1:])
         return self._fold(prefix[self.high - start] - prefix[self.low - start])
 
-    def _fold(self, values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    def _fold(self, values: npt.NDArray[Number]) -> npt.NDArray[Number]:
         if self.starts is None:
             return values
         prefix = np.zeros(len(values) + 1, values.dtype)
@@ -171,7 +175,9 @@ def _time_window(
     return Intervals(low + mapping.offset, high + mapping.offset)
 
 
-def _explicit(mapping: Explicit, downstream: Partitions | None, cells: Ordinals, upstream: Partitions | None) -> Intervals:
+def _explicit(
+    mapping: Explicit, downstream: Partitions | None, cells: Ordinals, upstream: Partitions | None
+) -> Intervals:
     assert downstream is not None  # noqa: S101
     assert upstream is not None  # noqa: S101
     found: list[list[tuple[int, int]]] = []

@@ -6,7 +6,6 @@ inode are those recorded is not read again, unless it was so young when it was r
 
 from __future__ import annotations
 
-
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime

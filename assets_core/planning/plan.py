@@ -35,7 +35,8 @@ class AssetSteps:
 
     @property
     def provisional(self) -> Flags:
-        return self.causes == Cause.UPSTREAM_WILL_RUN
+        provisional: Flags = self.causes == Cause.UPSTREAM_WILL_RUN
+        return provisional
 
     @property
     def runnable(self) -> Ordinals:

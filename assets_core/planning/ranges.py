@@ -54,7 +54,9 @@ def in_ranges(world: World, assets: list[Asset], text: str | None) -> dict[Asset
 
     Raises: SelectionError where a range fits no asset.
     """
-    chosen = {asset.key: np.full(len(world.states[asset.key]), text is None or asset.partitions is None) for asset in assets}
+    chosen = {
+        asset.key: np.full(len(world.states[asset.key]), text is None or asset.partitions is None) for asset in assets
+    }
     if text is None:
         return chosen
     partitioned = [asset for asset in assets if asset.partitions is not None]

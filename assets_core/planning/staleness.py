@@ -51,16 +51,8 @@ class Staleness:
 
     @property
     def stale(self) -> Flags:
-        return self.causes != 0
-
-    @property
-    def provisional(self) -> Flags:
-        return self.causes == Cause.UPSTREAM_WILL_RUN
-
-    @property
-    def judge_only(self) -> Flags:
-        """Return which cells need only their checks again, on the data that is there."""
-        return self.causes == Cause.CONTRACT_CHANGED
+        stale: Flags = self.causes != 0
+        return stale
 
 
 def assess(world: World, selected: Mapping[AssetKey, Flags], force: bool) -> dict[AssetKey, Staleness]:

@@ -112,7 +112,11 @@ class World:
         if key not in self.intervals:
             state, upstream = self.states[asset.key], self.states[edge.upstream]
             self.intervals[key] = evaluate(
-                edge.mapping, asset.partitions, state.ordinals, upstream.asset.partitions, (upstream.first, upstream.end)
+                edge.mapping,
+                asset.partitions,
+                state.ordinals,
+                upstream.asset.partitions,
+                (upstream.first, upstream.end),
             )
         return self.intervals[key]
 
@@ -145,7 +149,9 @@ def checks_version(asset: Asset) -> str:
     return "{:016x}{:016x}".format(*text_lanes("checks", *(f"{spec.name} {spec.version}" for spec in asset.checks)))
 
 
-def read_world(graph: Graph, now: datetime, columns: Mapping[str, Any], failures: Iterable[tuple[str, str | None]]) -> World:
+def read_world(
+    graph: Graph, now: datetime, columns: Mapping[str, Any], failures: Iterable[tuple[str, str | None]]
+) -> World:
     """Return the world that the catalog's current cells describe.
 
     `columns`: the arrays of the query `cells`, ordered by asset. `failures`: cells whose last attempt failed.
@@ -226,4 +232,3 @@ def find_cell(world: World, cell: Cell) -> tuple[AssetState, int]:
         known = f"{state.key(state.first)} to {state.key(state.end - 1)}" if len(state) else "none yet"
         raise SelectionError(f"{cell} is outside of its partitions ({known})", remedy="name one inside")
     return state, position
-

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from blake3 import blake3
 
+from .code_modules import Key
 from .code_parts import Part, PartReader
-from .code_values import Key
 
 _TEXT_LIMIT = 4_000
 

@@ -1,6 +1,6 @@
-"""Answers which loaded modules, functions and classes are the project's, and which module an import stands for.
+"""Answers what of all that is loaded is the project's, and which module an import stands for.
 
-Called by the readers of code (code_values.py, code_parts.py). It must not know syntax or digests. It imports a module
+Called by code_values.py and code_parts.py. It must not know syntax or digests. It imports a module
 only when its file is the project's.
 """
 
@@ -12,7 +12,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -36,6 +36,49 @@ class NotLoaded:
 
 def module_name(space: Space) -> str:
     return str(space.get("__name__", "?"))
+
+
+Key = tuple[str, str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A thing of the project whose content counts: a function, a class, a global or a whole module."""
+
+    kind: str  # "function", "class", "global" or "module"
+    name: str
+    subject: Any  # the function or the class; for a global or a module the module's dictionary
+
+    @property
+    def key(self) -> Key:
+        return (self.kind, self.name, id(self.subject))
+
+
+@dataclass(slots=True)
+class Found:
+    """What the reading of one part has met so far; `roots` are the project's folder, which must not enter a text."""
+
+    roots: tuple[str, ...]
+    targets: list[Target] = field(default_factory=list)
+    libraries: set[str] = field(default_factory=set)
+
+    def refer(self, target: Target) -> str:
+        self.targets.append(target)
+        return f"<{target.name}>"
+
+    def library(self, name: str) -> str:
+        top = name.partition(".")[0]
+        if top not in sys.stdlib_module_names:
+            self.libraries.add(top)
+        return f"<{name}>"
+
+
+def function_target(function: FunctionType) -> Target:
+    return Target("function", f"{module_name(function.__globals__)}:{function.__code__.co_qualname}", function)
+
+
+def class_target(kind: type) -> Target:
+    return Target("class", f"{kind.__module__}:{kind.__qualname__}", kind)
 
 
 class Territory:
@@ -136,12 +179,14 @@ def _held(value: object) -> Iterator[object]:
     yield from getattr(value, "__dict__", {}).values()  # the class that a registered namespace stands for
 
 
-def is_of_assets_core(value: object) -> bool:
-    """Tell whether a value, or what a partial call of it stands for, comes from this package."""
+def is_of_assets_core(path: tuple[str, ...], space: Space) -> bool:
+    """Tell whether a dotted name in the module `space`, or what it is a partial call of, comes from this package."""
+    value = space.get(path[0])
+    for name in path[1:]:
+        if not isinstance(value, ModuleType):
+            break
+        value = vars(value).get(name)
     while isinstance(value, functools.partial):
         value = value.func
-    if isinstance(value, ModuleType):
-        module: object = value.__name__
-    else:
-        module = getattr(value if isinstance(value, (FunctionType, type)) else type(value), "__module__", "")
+    module = getattr(value if isinstance(value, (FunctionType, type)) else type(value), "__module__", "")
     return str(module).partition(".")[0] == __name__.partition(".")[0]

@@ -1,6 +1,7 @@
 """Answers which names from outside itself a piece of Python syntax reads: globals, closure variables, its own imports.
 
-Called by code.py for functions, classes and module-level statements. It must not know modules, objects or digests.
+Called by code_parts.py for functions, classes and module-level statements, and by code_syntax.py. It must not know
+modules, objects or digests.
 """
 
 from __future__ import annotations

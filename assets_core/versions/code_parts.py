@@ -10,7 +10,6 @@ import ast
 import builtins
 import functools
 import importlib
-import importlib.util
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,11 +20,16 @@ from .code_members import attributes, cells, defaults, members
 from .code_modules import (
     ABSENT,
     CannotImport,
+    Found,
+    Key,
     NotLoaded,
     Space,
+    Target,
     Territory,
+    class_target,
     extensions,
     find_module,
+    function_target,
     is_of_assets_core,
     loaded_module,
     module_name,
@@ -38,15 +42,7 @@ from .code_syntax import (
     syntax_text,
     without_signature_annotations,
 )
-from .code_values import (
-    Found,
-    Key,
-    Target,
-    Undetermined,
-    ValueReader,
-    class_target,
-    function_target,
-)
+from .code_values import OPAQUE, Undetermined, ValueReader
 
 # What runs or fetches code that no reading of the source can name.
 _DYNAMIC = (eval, exec, __import__, importlib.import_module)
@@ -216,6 +212,7 @@ class PartReader:
         except Undetermined:
             if source and name in source.statements:
                 self._say_source(draft, source.statements[name], space)
+                self._note_outline(draft, name, space[name])
             else:
                 draft.give_up("")
         return draft.part()
@@ -240,8 +237,19 @@ class PartReader:
         try:
             draft.note(label, self._values.text(value, draft.found))
         except Undetermined:
-            if not explained:
+            if explained:
+                self._note_outline(draft, label, value)
+            else:
                 draft.give_up(label)
+
+    def _note_outline(self, draft: _Draft, label: str, value: object) -> None:
+        """Note what can be told of a value that its source explains: a container may have been filled elsewhere."""
+        try:
+            outline = self._values.outline(value, draft.found)
+        except Undetermined:
+            return
+        if outline != OPAQUE:
+            draft.note(label, outline)
 
     # What names stand for
 
@@ -345,27 +353,10 @@ class PartReader:
     def _source(self, space: Space, file: str) -> SourceFile | None:
         key = (file, id(space))
         if key not in self._sources:
-            dropped = functools.partial(_is_of_assets_core, space=space)
-            self._sources[key] = (space, read_source(file, dropped))
+            self._sources[key] = (space, read_source(file, lambda path: is_of_assets_core(path, space)))
         return self._sources[key][1]
 
     def _is_decorated(self, function: FunctionType) -> bool:
         source = self._source(function.__globals__, function.__code__.co_filename)
         definitions = source.function(function.__code__) if source else []
         return any(not isinstance(each, ast.Lambda) and each.decorator_list for each in definitions)
-
-
-def _is_of_assets_core(decorator: ast.expr, space: Space) -> bool:
-    """Tell whether a decorator is one of this package, whose arguments describe an asset and are not its code."""
-    while isinstance(decorator, ast.Call):
-        decorator = decorator.func
-    chain: list[str] = []
-    while isinstance(decorator, ast.Attribute):
-        chain.append(decorator.attr)
-        decorator = decorator.value
-    if not isinstance(decorator, ast.Name):
-        return False
-    value = space.get(decorator.id)
-    while isinstance(value, ModuleType) and chain:
-        value = vars(value).get(chain.pop())
-    return is_of_assets_core(value)

@@ -1,6 +1,6 @@
 """Answers what stands in one source file: its normalised syntax, and where a loaded thing is in it.
 
-Called by code.py, once a file. It must not know digests, nor what the names in the file stand for.
+Called by code_parts.py, once a file. It must not know digests, nor what the names in the file stand for.
 """
 
 from __future__ import annotations
@@ -76,11 +76,11 @@ class SourceFile:
         return [around[-1]] if around and spans else named
 
 
-def read_source(file: str, is_dropped_decorator: Callable[[ast.expr], bool]) -> SourceFile | None:
+def read_source(file: str, is_dropped_decorator: Callable[[tuple[str, ...]], bool]) -> SourceFile | None:
     """Parse and normalise a file; None where there is no Python source to read.
 
     Dropped: comments, docstrings and other constants that stand as statements, places, the quoting of annotations, and
-    the decorators that `is_dropped_decorator` names.
+    the decorators whose dotted name is one for `is_dropped_decorator`.
     """
     try:
         with open(file, "rb") as stream:
@@ -170,7 +170,7 @@ def _changed_roots(statement: ast.stmt) -> Iterator[str]:
             yield node.id
 
 
-def _normalise(tree: ast.Module, is_dropped_decorator: Callable[[ast.expr], bool]) -> None:
+def _normalise(tree: ast.Module, is_dropped_decorator: Callable[[tuple[str, ...]], bool]) -> None:
     for node in ast.walk(tree):
         match node:
             case ast.Constant():
@@ -186,10 +186,22 @@ def _normalise(tree: ast.Module, is_dropped_decorator: Callable[[ast.expr], bool
                 setattr(node, block, kept or ([ast.Pass()] if statements and block != "orelse" else []))
 
 
-def _normalise_definition(node: Definition, is_dropped_decorator: Callable[[ast.expr], bool]) -> None:
-    node.decorator_list = [each for each in node.decorator_list if not is_dropped_decorator(each)]
+def _normalise_definition(node: Definition, is_dropped_decorator: Callable[[tuple[str, ...]], bool]) -> None:
+    node.decorator_list = [
+        each for each in node.decorator_list if not ((path := _path(each)) and is_dropped_decorator(path))
+    ]
     if not isinstance(node, ast.ClassDef) and node.returns:
         node.returns = _Unquoted().visit(node.returns)
+
+
+def _path(decorator: ast.expr) -> tuple[str, ...]:
+    """Return the dotted name of a decorator, called or not; nothing where it is another expression."""
+    path: list[str] = []
+    while isinstance(decorator, (ast.Call, ast.Attribute)):
+        if isinstance(decorator, ast.Attribute):
+            path.insert(0, decorator.attr)
+        decorator = decorator.func if isinstance(decorator, ast.Call) else decorator.value
+    return (decorator.id, *path) if isinstance(decorator, ast.Name) else ()
 
 
 def _says_nothing(statement: ast.stmt) -> bool:

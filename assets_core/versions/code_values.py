@@ -1,7 +1,7 @@
 """Answers what a Python value says, as one canonical text that is equal in every process and tells unlike values apart.
 
-Called by code.py for globals, closures, defaults and class attributes. Functions and classes of the project stay
-references in the text, for code.py to follow. It must not know source files, nor call code of the values it reads.
+Called by code_parts.py for globals, closures, defaults and class attributes. Functions and classes of the project stay
+references in the text, to be followed. It must not know source files, nor call code of the values it reads.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import decimal
 import enum
 import fractions
 import functools
+import logging
 import pathlib
 import re
 import sys
@@ -22,11 +23,10 @@ import uuid
 import zoneinfo
 from abc import ABC
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from types import FunctionType, ModuleType
 from typing import Any
 
-from .code_modules import Territory, module_name
+from .code_modules import Found, Target, Territory, class_target, function_target, module_name
 
 _BY_REPR = frozenset(
     {type(None), type(...), type(NotImplemented), bool, float, complex, bytes, bytearray, range}
@@ -37,54 +37,16 @@ _PATHS = (pathlib.PurePosixPath, pathlib.PureWindowsPath)
 _PLAIN = frozenset(
     {object, dict, list, tuple, set, frozenset, str, int, float, bytes, ABC, typing.Generic, typing.Protocol}
 )
+_CHANGEABLE = frozenset(
+    {list, set, dict, types.MappingProxyType}
+    | {collections.deque, collections.OrderedDict, collections.Counter, collections.defaultdict}
+)
 _DESCRIPTORS = (types.MethodDescriptorType, types.WrapperDescriptorType, types.ClassMethodDescriptorType)
+OPAQUE = "<opaque>"
 
 
 class Undetermined(Exception):  # noqa: N818  (an answer, not an error: the caller falls back to the source)
     """The content of a value cannot be told from the value."""
-
-
-Key = tuple[str, str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A thing of the project whose content counts: a function, a class, a global or a whole module."""
-
-    kind: str  # "function", "class", "global" or "module"
-    name: str
-    subject: Any  # the function or the class; for a global or a module the module's dictionary
-
-    @property
-    def key(self) -> Key:
-        return (self.kind, self.name, id(self.subject))
-
-
-@dataclass(slots=True)
-class Found:
-    """What the reading of one part has met so far; `roots` are the project's folder, which must not enter a text."""
-
-    roots: tuple[str, ...]
-    targets: list[Target] = field(default_factory=list)
-    libraries: set[str] = field(default_factory=set)
-
-    def refer(self, target: Target) -> str:
-        self.targets.append(target)
-        return f"<{target.name}>"
-
-    def library(self, name: str) -> str:
-        top = name.partition(".")[0]
-        if top not in sys.stdlib_module_names:
-            self.libraries.add(top)
-        return f"<{name}>"
-
-
-def function_target(function: FunctionType) -> Target:
-    return Target("function", f"{module_name(function.__globals__)}:{function.__code__.co_qualname}", function)
-
-
-def class_target(kind: type) -> Target:
-    return Target("class", f"{kind.__module__}:{kind.__qualname__}", kind)
 
 
 class ValueReader:
@@ -99,137 +61,180 @@ class ValueReader:
 
         Raises: Undetermined.
         """
-        attempt = Found(found.roots)
-        text = self._text(value, attempt, ())
-        found.targets += attempt.targets
-        found.libraries |= attempt.libraries
+        return self._write(value, found, outlined=False)
+
+    def outline(self, value: object, found: Found) -> str:
+        """Return the text of a value with OPAQUE for each thing inside that cannot be told."""
+        return self._write(value, found, outlined=True)
+
+    def _write(self, value: object, found: Found, *, outlined: bool) -> str:
+        own = Found(found.roots)
+        try:
+            text = _Writer(self._territory, self._is_decorated, own, outlined).inner(value)
+        except RecursionError as error:
+            raise Undetermined from error
+        found.targets += own.targets
+        found.libraries |= own.libraries
         return text
 
-    def _text(self, value: Any, found: Found, around: tuple[int, ...]) -> str:
+
+class _Writer:
+    """Writes one value; its methods return None where a value is not theirs."""
+
+    def __init__(
+        self, territory: Territory, is_decorated: Callable[[FunctionType], bool], found: Found, outlined: bool
+    ) -> None:
+        self._territory = territory
+        self._is_decorated = is_decorated
+        self._found = found
+        self._outlined = outlined
+        self._met: dict[int, int] = {}  # by identity, the changeable values written so far, numbered
+
+    def inner(self, value: object) -> str:
+        """Write a value within a value."""
+        if not self._outlined:
+            return self._text(value)
+        count, libraries = len(self._found.targets), set(self._found.libraries)
+        try:
+            return self._text(value)
+        except Undetermined:
+            del self._found.targets[count:]
+            self._found.libraries = libraries
+            return OPAQUE
+
+    def _text(self, value: Any) -> str:
         kind = type(value)
         if kind in _BY_REPR:
             return repr(value)
         if kind is int:
             return repr(value) if value.bit_length() < 10_000 else hex(value)  # repr refuses very long ones
         if kind is str:
-            return _string(value, found)
-        if id(value) in around:
-            return f"<the value {len(around) - around.index(id(value))} levels up>"
-        inner = (*around, id(value))
-        for text in (self._container, self._standard, self._callable, self._polars, self._instance):
-            written = text(value, found, inner)
+            return _string(value, self._found.roots)
+        if id(value) in self._met:
+            return f"<value {self._met[id(value)]} again>"
+        for write in (self._container, self._standard, self._callable, self._polars, self._instance):
+            written = write(value)
             if written is not None:
                 return written
         raise Undetermined
 
-    def _items(self, values: Iterable[object], found: Found, around: tuple[int, ...]) -> str:
-        return ", ".join(self._text(each, found, around) for each in values)
+    def _items(self, values: Iterable[object]) -> str:
+        return ", ".join(map(self.inner, values))
 
-    def _pairs(self, pairs: Iterable[tuple[object, object]], found: Found, around: tuple[int, ...]) -> str:
-        return ", ".join(f"{self._text(k, found, around)}: {self._text(v, found, around)}" for k, v in pairs)
+    def _pairs(self, pairs: Iterable[tuple[object, object]]) -> str:
+        return ", ".join(f"{self.inner(key)}: {self.inner(value)}" for key, value in pairs)
 
-    def _container(self, value: Any, found: Found, around: tuple[int, ...]) -> str | None:
-        kind = type(value)
-        if kind is list:
-            return f"[{self._items(value, found, around)}]"
-        if kind is tuple:
-            return f"({self._items(value, found, around)},)"
-        if kind is set or kind is frozenset:
-            return f"{kind.__name__}({self._sorted(value, found, around)})"
-        if kind is collections.deque:
-            return f"deque([{self._items(value, found, around)}], {value.maxlen})"
-        if kind is collections.defaultdict:
-            factory = self._text(value.default_factory, found, around)
-            return f"defaultdict({factory}, {{{self._pairs(value.items(), found, around)}}})"
-        if kind in (dict, collections.OrderedDict, collections.Counter, types.MappingProxyType):
-            return f"{'' if kind is dict else kind.__name__}{{{self._pairs(value.items(), found, around)}}}"
-        return None
-
-    def _sorted(self, values: Iterable[object], found: Found, around: tuple[int, ...]) -> str:
-        items: list[tuple[str, Found]] = []
+    def _sorted(self, values: Iterable[object]) -> str:
+        """Write what a set holds, which has no order to number values or to refer to targets in."""
+        items: list[tuple[str, list[Target]]] = []
+        count, met = len(self._found.targets), self._met
         for each in values:
-            own = Found(found.roots)
-            items.append((self._text(each, own, around), own))
+            self._met = dict(met)
+            items.append((self.inner(each), self._found.targets[count:]))
+            del self._found.targets[count:]
+        self._met = met
         items.sort(key=lambda item: item[0])
-        texts = [text for text, _ in items]
-        if len(set(texts)) < len(texts):
-            raise Undetermined  # two references of one name: a set gives them no order
-        for _, own in items:
-            found.targets += own.targets
-            found.libraries |= own.libraries
-        return ", ".join(texts)
+        if len({text for text, _ in items}) < len(items):
+            raise Undetermined  # two references of one name
+        self._found.targets += (target for _, targets in items for target in targets)
+        return ", ".join(text for text, _ in items)
 
-    def _standard(self, value: Any, found: Found, around: tuple[int, ...]) -> str | None:
+    def _container(self, value: Any) -> str | None:
+        kind = type(value)
+        # Equal constants may or may not be one object, so being the same one means nothing here.
+        if kind is tuple:
+            return f"({self._items(value)},)"
+        if kind is frozenset:
+            return f"frozenset({self._sorted(value)})"
+        if kind not in _CHANGEABLE:
+            return None
+        self._met[id(value)] = len(self._met)
+        if kind is list:
+            return f"[{self._items(value)}]"
+        if kind is set:
+            return f"set({self._sorted(value)})"
+        if kind is collections.deque:
+            return f"deque([{self._items(value)}], {value.maxlen})"
+        pairs = f"{{{self._pairs(value.items())}}}"
+        if kind is collections.defaultdict:
+            return f"defaultdict({self.inner(value.default_factory)}, {pairs})"
+        return pairs if kind is dict else f"{kind.__name__}({pairs})"
+
+    def _standard(self, value: Any) -> str | None:
         match value:
             case dt.datetime() | dt.time() if type(value) in (dt.datetime, dt.time):
                 zone = value.tzinfo
                 if zone is not None:
-                    self._text(zone, found, around)  # its repr tells all where it is a zone that we know
+                    self._text(zone)  # its repr tells all where it is a zone that we know
                 return repr(value)
             case zoneinfo.ZoneInfo(key=str(key)):
                 return f"ZoneInfo({key!r})"
+            case logging.Logger():
+                return f"Logger({value.name!r})"
             case re.Pattern():
                 return f"re.compile({value.pattern!r}, {value.flags})"
             case slice():
-                return f"slice({self._items((value.start, value.stop, value.step), found, around)})"
+                return f"slice({self._items((value.start, value.stop, value.step))})"
             case _ if isinstance(value, _PATHS) and type(value).__module__.partition(".")[0] == "pathlib":
-                return f"Path({_string(value.as_posix(), found)})"
+                return f"Path({_string(value.as_posix(), self._found.roots)})"
             case enum.Enum():
                 member = value.name or repr(value.value)
-                return f"{self._class(type(value), found)}.{member}"
+                return f"{self._class(type(value))}.{member}"
             case ModuleType():
                 if self._territory.owns_space(vars(value)):
-                    return found.refer(Target("module", module_name(vars(value)), vars(value)))
-                return found.library(value.__name__)
+                    return self._found.refer(Target("module", module_name(vars(value)), vars(value)))
+                return self._found.library(value.__name__)
             case type():
-                return self._class(value, found)
+                return self._class(value)
             case _:
                 return None
 
-    def _class(self, kind: type, found: Found) -> str:
+    def _class(self, kind: type) -> str:
         if self._territory.owns_class(kind):
-            return found.refer(class_target(kind))
+            return self._found.refer(class_target(kind))
         if kind.__module__.startswith("polars.datatypes"):
-            return found.library(f"polars.{kind!r}")
-        return self._named(kind, kind.__module__, kind.__qualname__, found)
+            return self._found.library(f"polars.{kind!r}")
+        return self._named(kind, kind.__module__, kind.__qualname__)
 
-    def _named(self, value: object, module: str | None, qualname: str, found: Found) -> str:
+    def _named(self, value: object, module: str | None, qualname: str) -> str:
         """Write a thing of a library by its address, provided that it is what stands there."""
         there: Any = sys.modules.get(module or "")
+        if there is None or self._territory.owns_space(vars(there)):  # the project's own, but compiled
+            raise Undetermined
         for name in qualname.split("."):
             there = getattr(there, name, None)
-        if module is None or there is not value:
+        if there is not value:
             raise Undetermined
-        return found.library(f"{module}.{qualname}")
+        return self._found.library(f"{module}.{qualname}")
 
-    def _callable(self, value: Any, found: Found, around: tuple[int, ...]) -> str | None:
+    def _callable(self, value: Any) -> str | None:
         match value:
             case FunctionType() if self._territory.owns_function(value):
-                return found.refer(function_target(value))
+                return self._found.refer(function_target(value))
             case types.MethodType(__self__=type() as owner) if not self._territory.owns_class(owner):
-                return f"{self._class(owner, found)}.{value.__name__}"
+                return f"{self._class(owner)}.{value.__name__}"
             case types.MethodType():
-                return f"method({self._items((value.__func__, value.__self__), found, around)})"
+                return f"method({self._items((value.__func__, value.__self__))})"
             case functools.partial():
-                arguments = self._items((value.func, value.args, value.keywords), found, around)
+                arguments = self._items((value.func, value.args, value.keywords))
                 return f"partial({arguments})"
             case types.BuiltinFunctionType() if not isinstance(value.__self__, (ModuleType, type(None))):
-                return f"{self._text(value.__self__, found, around)}.{value.__name__}"
+                return f"{self.inner(value.__self__)}.{value.__name__}"
             case types.MethodWrapperType():
-                return f"{self._text(value.__self__, found, around)}.{value.__name__}"
+                return f"{self.inner(value.__self__)}.{value.__name__}"
             case _ if isinstance(value, _DESCRIPTORS):
-                return f"{self._class(value.__objclass__, found)}.{value.__name__}"
+                return f"{self._class(value.__objclass__)}.{value.__name__}"
             case _ if callable(value) and not self._territory.owns_class(type(value)):
-                return self._wrapper(value, found, around)
+                return self._wrapper(value)
             case _:
                 return None
 
-    def _wrapper(self, value: Any, found: Found, around: tuple[int, ...]) -> str | None:
+    def _wrapper(self, value: Any) -> str | None:
         """Write a library's function: a single dispatch, a wrapper of a project function, or a plain one by name."""
         registry = vars(value).get("registry") if isinstance(value, FunctionType) else None
         if isinstance(registry, types.MappingProxyType):
             pairs = sorted(registry.items(), key=lambda pair: (pair[0].__module__, pair[0].__qualname__))
-            return f"singledispatch({self._pairs(pairs, found, around)})"
+            return f"singledispatch({self._pairs(pairs)})"
         wrapped = getattr(value, "__wrapped__", None)
         while wrapped is not None:
             if isinstance(wrapped, FunctionType) and self._territory.owns_function(wrapped):
@@ -237,20 +242,20 @@ class ValueReader:
                 if not self._is_decorated(wrapped):
                     raise Undetermined
                 maker = value.__globals__["__name__"] if isinstance(value, FunctionType) else type(value).__module__
-                return f"{found.library(maker)}({found.refer(function_target(wrapped))})"
+                return f"{self._found.library(maker)}({self._found.refer(function_target(wrapped))})"
             wrapped = getattr(wrapped, "__wrapped__", None)
         if isinstance(value, (FunctionType, types.BuiltinFunctionType)):
-            return self._named(value, value.__module__, value.__qualname__, found)
+            return self._named(value, value.__module__, value.__qualname__)
         return None
 
-    def _polars(self, value: Any, found: Found, around: tuple[int, ...]) -> str | None:
+    def _polars(self, value: Any) -> str | None:
         polars = sys.modules.get("polars")
         if polars is None:
             return None
         if isinstance(value, polars.DataType):
-            return found.library(f"polars.{value!r}")
+            return self._found.library(f"polars.{value!r}")
         if isinstance(value, polars.Schema):
-            return f"{found.library('polars.Schema')}{{{self._pairs(value.items(), found, around)}}}"
+            return f"{self._found.library('polars.Schema')}{{{self._pairs(value.items())}}}"
         if isinstance(value, polars.Expr):
             try:
                 plan = str(value.meta.serialize(format="json"))
@@ -259,29 +264,32 @@ class ValueReader:
             # A Python function inside is pickled (marked PLPYUDF): its bytes are not its content.
             if "80,76,80,89,85,68,70" in plan or "AnonymousFunction" in plan:
                 raise Undetermined
-            return f"{found.library('polars.Expr')}({plan})"
+            return f"{self._found.library('polars.Expr')}({plan})"
         return None
 
-    def _instance(self, value: Any, found: Found, around: tuple[int, ...]) -> str | None:
+    def _instance(self, value: Any) -> str | None:
         kind = type(value)
-        for each in kind.__mro__:
-            if each not in _PLAIN and not self._territory.owns_class(each) and not dataclasses.is_dataclass(each):
-                return None
-        state = {
-            name: self._text(each, found, around) for name, each in sorted(_state(value), key=lambda held: held[0])
-        }
-        written = [f"{name}={text}" for name, text in state.items()]
+        hidden = [
+            each
+            for each in kind.__mro__
+            if each not in _PLAIN and not self._territory.owns_class(each) and not dataclasses.is_dataclass(each)
+        ]
+        if hidden and not (self._outlined and self._territory.owns_class(kind)):
+            return None
+        self._met[id(value)] = len(self._met)
+        state = sorted(_state(value), key=lambda held: held[0])
+        written = [f"{name}={self.inner(each)}" for name, each in state]
         if isinstance(value, dict):
-            written.insert(0, f"{{{self._pairs(dict.items(value), found, around)}}}")
+            written.insert(0, f"{{{self._pairs(dict.items(value))}}}")
         elif isinstance(value, (list, tuple)):
             plain = list.__iter__(value) if isinstance(value, list) else tuple.__iter__(value)
-            written.insert(0, f"[{self._items(plain, found, around)}]")
+            written.insert(0, f"[{self._items(plain)}]")
         elif isinstance(value, (set, frozenset)):
             plain = set.__iter__(value) if isinstance(value, set) else frozenset.__iter__(value)
-            written.insert(0, f"{{{self._sorted(plain, found, around)}}}")
+            written.insert(0, f"{{{self._sorted(plain)}}}")
         else:
             written[:0] = [each.__repr__(value) for each in (str, int, float, bytes) if isinstance(value, each)]
-        return f"{self._class(kind, found)}({', '.join(written)})"
+        return f"{self._class(kind)}({', '.join(written)})"
 
 
 def _state(value: object) -> Iterator[tuple[str, object]]:
@@ -303,9 +311,9 @@ def _state(value: object) -> Iterator[tuple[str, object]]:
                     continue
 
 
-def _string(value: str, found: Found) -> str:
+def _string(value: str, roots: tuple[str, ...]) -> str:
     """Write a string; the folder of the project, wherever it is checked out, is written as a fixed word."""
-    for root in found.roots:
+    for root in roots:
         if len(root) > 1 and root in value:
             return f"in the project {value.replace(root, '<project>')!r}"
     return repr(value)

@@ -37,7 +37,8 @@ class Lanes:
 
     def differ(self, other: Lanes) -> npt.NDArray[np.bool_]:
         """Return for each cell whether the two digests differ."""
-        return (self.a != other.a) | (self.b != other.b)
+        different: npt.NDArray[np.bool_] = (self.a != other.a) | (self.b != other.b)
+        return different
 
     def hexadecimal(self) -> list[str]:
         """Return each digest as 32 hexadecimal digits."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -43,7 +44,7 @@ from catalog.journal import Journal, Line, read, read_lines
 from catalog.queries import load
 from catalog.rows import STATEMENTS
 
-Rows = list[tuple[object, ...]]
+Rows = list[tuple[Any, ...]]
 HOSTILE = [
     "' OR 1=1 --",
     '"; DROP TABLE cell; --',
@@ -152,13 +153,13 @@ def test_every_record_of_a_run_lands_in_its_tables(tmp_path: Path) -> None:
                 (OTHER_STEP, RUN, "a", 1, eight, nine, "failed", 10),
             ],
             "cell": [
-                ("a", "p1", 4, "daily", made, *_lanes(made), *recipe, code, *code_lanes, checks, 3, 300, file, 7, 9, None),
-                ("up", "p1", 4, "daily", seen, *_lanes(seen), None, None, None, None, None, None, None, None, None, None, 5,
-                 "1 2"),
+                ("a", "p1", 4, "daily", made, *_lanes(made), *recipe, code, *code_lanes, checks, 3, 300, file, 7, 9,
+                 None),
+                ("up", "p1", 4, "daily", seen, *_lanes(seen), *[None] * 10, 5, "1 2"),
             ],
             "materialization": [
-                (7, nine, RUN, STEP, "a", "p1", 4, "daily", made, *_lanes(made), *recipe, code, *code_lanes, 3, 300, file, 1,
-                 0.25),
+                (7, nine, RUN, STEP, "a", "p1", 4, "daily", made, *_lanes(made), *recipe, code, *code_lanes, 3, 300,
+                 file, 1, 0.25),
             ],
             "materialization_input": [(7, "a", "p1", "up", "up", 4, 5, *_lanes(digest("read")))],
             "materialization_column": [
@@ -166,6 +167,7 @@ def test_every_record_of_a_run_lands_in_its_tables(tmp_path: Path) -> None:
                 (7, 1, "name", "string", made[32:]),
             ],
             "observation": [(5, nine, RUN, "up", "p1", 4, "daily", seen, *_lanes(seen), "1 2")],
+            "publication": [(5, "up", "p1", seen, 5), (9, "a", "p1", made, 7)],
             "check_result": [
                 (8, nine, RUN, STEP, "a", "p1", made, "id is unique", "error", True, None, "", "[]", '{"share":0.5}')
             ],
@@ -242,10 +244,9 @@ def test_an_unknown_kind_and_a_later_form_of_a_known_kind_become_no_row(tmp_path
 
 
 def test_a_payload_without_its_members_is_applied_as_far_as_it_goes(tmp_path: Path) -> None:
-    kinds = (
-        "session declared withdrawn run_started observed claimed materialized judged published skipped failed blocked"
-    )
-    facts: list[Fact] = [(kind, {}) for kind in kinds.split()]
+    kinds = sorted(set().union(*(statement.kinds for statement in STATEMENTS)))
+    assert len(kinds) == 14
+    facts: list[Fact] = [(kind, {}) for kind in kinds]
     facts += [("materialized", {"asset": ["a"], "token": "xyz", "rows": "many", "inputs": [["up"]], "columns": "no"})]
     facts += [materialized()]
     with _index() as connection:

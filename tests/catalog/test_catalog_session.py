@@ -1,0 +1,468 @@
+"""The session: what is read is the journal, whatever became of the index, and whoever else is at it."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from catalog_facts import (
+    FACTS,
+    SESSION,
+    Fact,
+    cells_by_model,
+    claimed,
+    declared,
+    digest,
+    failed,
+    failures_by_model,
+    judged,
+    materialized,
+    published,
+    run_started,
+    withdrawn,
+)
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from catalog import locks
+from catalog.errors import CatalogBusy, CatalogError, JournalDamaged
+from catalog.journal import Journal, read, tail, verify
+from catalog.session import Catalog
+
+Tables = dict[str, list[tuple[Any, ...]]]
+
+
+def _cell(partition: str, version: str) -> list[Fact]:
+    return [
+        claimed("a", [partition], step=version),
+        materialized("a", partition, version, step=version),
+        judged("a", partition, version),
+        published(("a", partition, version, "k")),
+    ]
+
+
+def _tables(catalog: Catalog) -> Tables:
+    with catalog.read() as connection:
+        names = connection.sql("SELECT table_name FROM duckdb_tables() ORDER BY ALL").fetchall()
+        return {name: connection.sql(f"FROM {name} ORDER BY ALL").fetchall() for (name,) in names}
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> tuple[Catalog, Tables]:
+    """Return a catalog of some cells and what its tables say."""
+    facts = [declared("a"), run_started(), failed("a", "p0")]
+    for number in range(40):
+        facts += _cell(f"p{number}", f"v{number}")
+    Journal(tmp_path / "journal", SESSION).append(facts)
+    catalog = Catalog(tmp_path)
+    return catalog, _tables(catalog)
+
+
+def test_what_was_appended_is_read_at_once_by_every_catalog(tmp_path: Path) -> None:
+    writer, one, other = Journal(tmp_path / "journal", SESSION), Catalog(tmp_path), Catalog(tmp_path)
+    assert _tables(one)["cell"] == []
+    for number in range(3):
+        writer.append(_cell("p", f"v{number}"))
+        for catalog in (one, other):
+            with catalog.read() as connection:
+                assert connection.sql("SELECT version FROM cell").fetchall() == [(digest(f"v{number}"),)]
+    assert one.refresh() == 0
+
+
+def test_refreshing_returns_the_number_of_records_applied(tmp_path: Path) -> None:
+    writer, catalog = Journal(tmp_path / "journal", SESSION), Catalog(tmp_path)
+    writer.append([withdrawn("a")])
+    assert catalog.refresh() == 2
+    writer.append([withdrawn("a")] * 5)
+    assert (catalog.refresh(), catalog.refresh(), catalog.rebuild()) == (5, 0, 7)
+
+
+def test_a_new_file_can_be_read_by_the_oldest_supported_version(filled: tuple[Catalog, Tables], tmp_path: Path) -> None:
+    with filled[0].read() as connection:
+        (tags,) = connection.sql("SELECT tags FROM duckdb_databases() WHERE database_name = 'catalog'").fetchall()
+    assert tags[0]["storage_version"] == "v1.5.0+"
+    with duckdb.connect(tmp_path / "catalog.duckdb", read_only=True) as plain:
+        assert len(plain.sql("FROM cell").fetchall()) == 40
+
+
+def test_a_reader_can_neither_write_nor_reach_outside(filled: tuple[Catalog, Tables], tmp_path: Path) -> None:
+    (tmp_path / "secret.csv").write_text("a\n1\n")
+    forbidden = {
+        "DELETE FROM cell": duckdb.InvalidInputException,
+        f"FROM '{tmp_path}/secret.csv'": duckdb.PermissionException,
+        f"COPY cell TO '{tmp_path}/copy.csv'": duckdb.PermissionException,
+        f"ATTACH '{tmp_path}/other.duckdb'": duckdb.PermissionException,
+        "INSTALL httpfs": duckdb.PermissionException,
+        "SET enable_external_access = true": duckdb.InvalidInputException,
+    }
+    for statement, error in forbidden.items():
+        with filled[0].read() as connection, pytest.raises(error):
+            connection.execute(statement)
+    assert not (tmp_path / "copy.csv").exists()
+    assert _tables(filled[0]) == filled[1]
+
+
+def test_a_wrong_question_is_the_askers_error_and_hurts_nothing(
+    filled: tuple[Catalog, Tables], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(duckdb.BinderException), filled[0].read() as connection:
+        connection.sql("SELECT nothing FROM cell")
+    assert _tables(filled[0]) == filled[1]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_result_left_unread_does_not_keep_the_file(filled: tuple[Catalog, Tables], tmp_path: Path) -> None:
+    with filled[0].read() as connection:
+        left = [connection.sql("FROM cell"), connection.cursor(), connection.execute("FROM cell, cell AS c")]
+    Journal(tmp_path / "journal", SESSION).append([withdrawn("a")])
+    assert filled[0].refresh() == 2
+    assert len(left) == 3
+
+
+@pytest.mark.parametrize(
+    "harm",
+    ["delete", "empty", "cut a byte off", "cut in half", "not a database", "another version", "flip", "flip", "flip"],
+)
+def test_an_index_that_is_harmed_is_made_again_and_said_in_one_line(
+    filled: tuple[Catalog, Tables], tmp_path: Path, capsys: pytest.CaptureFixture[str], harm: str
+) -> None:
+    catalog, expected = filled
+    index = tmp_path / "catalog.duckdb"
+    content = bytearray(index.read_bytes())
+    place = secrets.randbelow(len(content))
+    if harm == "delete":
+        index.unlink()
+    elif harm == "another version":
+        with duckdb.connect(index) as connection:
+            connection.execute("UPDATE meta SET schema_version = 'old'")
+    elif harm == "flip":
+        content[place] ^= 0xFF
+        index.write_bytes(content)
+    else:
+        cut = {"empty": 0, "cut a byte off": len(content) - 1, "cut in half": len(content) // 2}
+        index.write_bytes(content[: cut[harm]] if harm in cut else b"not a database" * 1000)
+    assert _tables(catalog) == expected, f"{harm} at byte {place}"
+    said = capsys.readouterr().err
+    assert said.count("\n") <= 1
+    if harm not in ("delete", "empty", "flip"):
+        assert re.match(rf"catalog: {re.escape(str(index))}: .*; making it again from the journal\n", said)
+    assert _tables(catalog) == expected
+    assert capsys.readouterr().err == ""
+
+
+def test_rotten_bits_under_an_unchanged_time_are_found_by_the_reader_and_repaired_for_the_next(
+    filled: tuple[Catalog, Tables], tmp_path: Path
+) -> None:
+    catalog, expected = filled
+    index = tmp_path / "catalog.duckdb"
+    content = bytearray(index.read_bytes())
+    content[16384 : len(content) : 2048] = bytes(len(content[16384 : len(content) : 2048]))
+    index.write_bytes(content)
+    catalog._write_stamp()
+    try:
+        assert _tables(catalog) == expected
+    except CatalogError as error:
+        assert "run again" in error.remedy
+    assert _tables(catalog) == expected
+
+
+CRASH_WHILE_APPLYING = """
+import os, sys
+from pathlib import Path
+from catalog import session
+from catalog.session import Catalog
+session._detach = lambda connection: os._exit(0)
+Catalog(Path(sys.argv[1])).refresh()
+"""
+
+
+@pytest.mark.parametrize("harm", ["none", "delete", "cut", "flip", "flip", "garbage"])
+def test_a_write_ahead_log_left_by_a_crash_is_used_or_overcome(
+    filled: tuple[Catalog, Tables], tmp_path: Path, capsys: pytest.CaptureFixture[str], harm: str
+) -> None:
+    writer = Journal(tmp_path / "journal", SESSION)
+    for number in range(2):
+        writer.append([fact for place in range(20) for fact in _cell(f"p{place}", f"w{number} {place}")])
+        subprocess.run([sys.executable, "-c", CRASH_WHILE_APPLYING, str(tmp_path)], check=True)
+    log = tmp_path / "catalog.duckdb.wal"
+    content = bytearray(log.read_bytes())
+    place = secrets.randbelow(len(content))
+    if harm == "delete":
+        log.unlink()
+    elif harm == "cut":
+        log.write_bytes(content[:place])
+    elif harm == "flip":
+        content[place] ^= 0xFF
+        log.write_bytes(content)
+    elif harm == "garbage":
+        log.write_bytes(secrets.token_bytes(500))
+    shutil.copytree(tmp_path / "journal", tmp_path / "replay" / "journal")
+    assert _tables(filled[0]) == _tables(Catalog(tmp_path / "replay")), f"{harm} at byte {place}"
+    assert capsys.readouterr().err.count("\n") <= 1
+    assert filled[0].verify(lambda path, version: None)[1:] == filled[0].verify()[1:]
+
+
+def test_an_index_of_another_journal_or_ahead_of_this_one_is_made_again(
+    filled: tuple[Catalog, Tables], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    catalog, expected = filled
+    records = tail(tmp_path / "journal").seq
+    for name, facts, said in (
+        ("other", records - 1, f"it follows another journal: record {records} has another hash"),
+        ("behind", 3, "the journal does not continue it"),
+        ("ahead", records + 9, f"it holds record {records + 10}, the journal ends with record {records}"),
+    ):
+        folder = tmp_path / name
+        Journal(folder / "journal", SESSION).append([withdrawn("other")] * facts)
+        Catalog(folder).refresh()
+        shutil.copy(folder / "catalog.duckdb", tmp_path / "catalog.duckdb")
+        assert _tables(catalog) == expected
+        assert said in capsys.readouterr().err
+
+
+def test_a_damaged_journal_is_refused_and_the_index_is_left_alone(
+    filled: tuple[Catalog, Tables], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (tmp_path / "catalog.duckdb").read_bytes()
+    Journal(tmp_path / "journal", SESSION).append([withdrawn("first"), withdrawn("second")])
+    (segment,) = (tmp_path / "journal").glob("*.jsonl")
+    segment.write_bytes(segment.read_bytes().replace(b'"first"', b'"forst"'))
+    named = tail(tmp_path / "journal").seq - 1
+    with pytest.raises(JournalDamaged) as damage:
+        filled[0].refresh()
+    assert damage.value.seq == named
+    assert (tmp_path / "catalog.duckdb").read_bytes() == before
+    assert capsys.readouterr().err.count("\n") == 1
+    assert len(filled[0].verify()) == 1
+    assert f"journal record {named}" in filled[0].verify()[0]
+
+
+def test_what_a_crashed_rebuild_left_behind_does_not_matter(filled: tuple[Catalog, Tables], tmp_path: Path) -> None:
+    for suffix in ("", ".wal"):
+        (tmp_path / f"catalog.duckdb.{os.getpid()}{suffix}").write_bytes(b"half a file")
+    assert filled[0].rebuild() == tail(tmp_path / "journal").seq
+    assert _tables(filled[0]) == filled[1]
+    assert sorted(path.name for path in tmp_path.glob("catalog.duckdb*")) == ["catalog.duckdb"]
+
+
+def test_a_full_disk_while_applying_loses_nothing(filled: tuple[Catalog, Tables], tmp_path: Path) -> None:
+    writer = Journal(tmp_path / "journal", SESSION)
+    writer.append([fact for number in range(400) for fact in _cell(f"p{number}", f"w{number}")])
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(CatalogError, match="cannot be made from the journal") as refusal:
+            filled[0].refresh()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "disk" in refusal.value.remedy
+    assert len(_tables(filled[0])["cell"]) == 400
+    assert verify(tmp_path / "journal") == tail(tmp_path / "journal").seq
+
+
+def test_verify_finds_nothing_wrong_where_nothing_is(filled: tuple[Catalog, Tables], tmp_path: Path) -> None:
+    for row in filled[1]["cell"]:
+        (path,) = (tmp_path / "data" / text for text in row if str(text).endswith(".parquet"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    asked: list[tuple[Path, str]] = []
+
+    def check_file(path: Path, version: str) -> str | None:
+        asked.append((path, version))
+        return "the content is another" if version == digest("v7") else None
+
+    assert filled[0].verify() == []
+    (problem,) = filled[0].verify(check_file)
+    assert re.fullmatch(r"a \[p7\] .*\.parquet: the content is another", problem)
+    assert len(asked) == 40
+    asked[0][0].unlink()
+    (problem,) = filled[0].verify()
+    assert problem.endswith(f"{asked[0][0]}: the file is missing")
+
+
+def test_verify_names_the_table_that_was_changed_by_hand(filled: tuple[Catalog, Tables], tmp_path: Path) -> None:
+    with duckdb.connect(tmp_path / "catalog.duckdb") as connection:
+        connection.execute("UPDATE check_result SET passed = false WHERE partition = 'p3'")
+    tables = [problem for problem in filled[0].verify() if "table" in problem]
+    assert len(tables) == 1
+    assert "table check_result is not what the journal gives" in tables[0]
+    filled[0].rebuild()
+    assert _tables(filled[0]) == filled[1]
+
+
+def test_verify_says_when_records_are_missing_at_the_end_of_the_journal(
+    filled: tuple[Catalog, Tables], tmp_path: Path
+) -> None:
+    (segment,) = (tmp_path / "journal").glob("*.jsonl")
+    segment.write_bytes(b"".join(segment.read_bytes().splitlines(keepends=True)[:-2]))
+    assert any(re.search(r"holds record 164, the journal ends with record 162", said) for said in filled[0].verify())
+
+
+HOLD = """
+import sys, duckdb
+connection = duckdb.connect(sys.argv[1])
+print("held", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_a_file_held_by_another_program_is_waited_for_and_its_holder_named(
+    filled: tuple[Catalog, Tables], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "PATIENCE_SECONDS", 0.1)
+    command = [sys.executable, "-c", HOLD, str(tmp_path / "catalog.duckdb")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == "held\n"
+        questions: list[Callable[[], object]] = [filled[0].refresh, filled[0].rebuild, lambda: _tables(filled[0])]
+        for question in questions:
+            with pytest.raises(CatalogBusy) as busy:
+                question()
+            assert busy.value.exit_code == 4
+            if question != filled[0].rebuild:
+                assert f"(PID {holder.pid})" in str(busy.value)
+        holder.communicate("go\n")
+    assert _tables(filled[0]) == filled[1]
+
+
+def test_a_reader_that_stays_too_long_makes_the_writer_give_up_not_hang(
+    filled: tuple[Catalog, Tables], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "PATIENCE_SECONDS", 0.1)
+    with filled[0].read() as connection:
+        with pytest.raises(CatalogBusy, match=r"another process holds .*catalog\.lock"):
+            filled[0].refresh()
+        assert connection.sql("SELECT count(*) FROM cell").fetchall() == [(40,)]
+    assert filled[0].refresh() == 0
+
+
+def test_a_forked_child_is_refused(filled: tuple[Catalog, Tables]) -> None:
+    child = os.fork()
+    if child == 0:
+        try:
+            filled[0].refresh()
+        except CatalogError as refusal:
+            os._exit(42 if "was forked from" in str(refusal) else 1)
+        os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 42
+
+
+@given(groups=st.lists(st.tuples(FACTS, st.sampled_from(["", "refresh", "rebuild", "read"])), min_size=1, max_size=5))
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_any_sequence_of_appending_refreshing_and_rebuilding_agrees_with_the_model(
+    tmp_path_factory: pytest.TempPathFactory, groups: list[tuple[list[Fact], str]]
+) -> None:
+    folder = tmp_path_factory.mktemp("assets")
+    writer, catalog = Journal(folder / "journal", SESSION), Catalog(folder)
+    for facts, action in groups:
+        writer.append(facts)
+        if action == "read":
+            _tables(catalog)
+        elif action:
+            getattr(catalog, action)()
+    records = list(read(folder / "journal"))
+    with catalog.read() as connection:
+        cells = connection.sql("SELECT asset, partition, version, checks_version, published_seq FROM cell").fetchall()
+        failures = connection.sql("SELECT asset, partition, seq FROM cell_failure").fetchall()
+    model = {cell: (row[0], row[3], row[5]) for cell, row in cells_by_model(records).items()}
+    assert {(asset, partition): tuple(row) for asset, partition, *row in cells} == model
+    assert len(cells) == len(model)
+    assert {(asset, partition): seq for asset, partition, seq in failures} == failures_by_model(records)
+    assert [problem for problem in catalog.verify() if "the file is missing" not in problem] == []
+
+
+KILLED = """
+import os, random, select, signal, sys
+from pathlib import Path
+import duckdb
+from catalog.journal import Journal
+from catalog.session import Catalog
+
+folder, acknowledged = Path(sys.argv[1]), sys.argv[2]
+chance = random.Random(int(sys.argv[3]))
+for life in range(15):
+    child = os.fork()
+    if child == 0:
+        writer, catalog = Journal(folder / "journal", {"user": str(life)}), Catalog(folder)
+        told = os.open(acknowledged, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        while True:
+            facts = []
+            for cell in range(chance.randrange(1, 30)):
+                name, version = f"p{cell}", f"{chance.random()}"
+                facts.append(("materialized", {"asset": "a", "partition": name, "version": version}))
+                facts.append(("published", {"cells": [["a", name, version, None]]}))
+            os.write(told, b"%d\\n" % writer.append(facts)[-1].seq)
+            catalog.rebuild() if chance.random() < 0.1 else catalog.refresh()
+    select.select([], [], [], chance.uniform(0.01, 0.3))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+"""
+
+
+def test_kill_9_while_appending_and_applying_leaves_an_index_equal_to_a_replay(tmp_path: Path) -> None:
+    seed = str(secrets.randbelow(10**6))
+    told = tmp_path / "acknowledged"
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path), str(told), seed], check=True, capture_output=True, text=True
+    )
+    acknowledged = [int(line) for line in told.read_text().split()]
+    assert verify(tmp_path / "journal") >= acknowledged[-1], f"seed {seed}"
+    assert acknowledged == sorted(set(acknowledged)), f"seed {seed}"
+    assert not re.search(r"Traceback|Error", done.stderr), f"seed {seed}: {done.stderr}"
+    shutil.copytree(tmp_path / "journal", tmp_path / "replay" / "journal")
+    assert _tables(Catalog(tmp_path)) == _tables(Catalog(tmp_path / "replay")), f"seed {seed}"
+    assert Catalog(tmp_path).verify() == [], f"seed {seed}"
+
+
+WRITE_FOR_TWO_SECONDS = """
+import sys, time
+from pathlib import Path
+from catalog.journal import Journal
+from catalog.session import Catalog
+
+writer, catalog = Journal(Path(sys.argv[1]) / "journal", {"user": "writer"}), Catalog(Path(sys.argv[1]))
+catalog.refresh()
+print("go", flush=True)
+end = time.monotonic() + 2
+groups = 0
+while time.monotonic() < end:
+    cell = {"asset": "a", "partition": f"p{groups % 50}", "version": str(groups)}
+    writer.append([("materialized", cell), ("published", {"cells": [["a", cell["partition"], str(groups), None]]})])
+    catalog.refresh()
+    groups += 1
+print(groups)
+"""
+
+
+def test_a_reader_beside_a_busy_writer_never_fails_and_never_waits_long(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WRITE_FOR_TWO_SECONDS, str(tmp_path)]
+    waits: list[float] = []
+    seen: list[int] = []
+    catalog = Catalog(tmp_path)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout
+        assert writer.stdout.readline() == "go\n"
+        while writer.poll() is None:
+            end, begin = tail(tmp_path / "journal").seq, time.monotonic()
+            with catalog.read() as connection:
+                waits.append(time.monotonic() - begin)
+                ((applied,),) = connection.sql("SELECT applied_seq FROM meta").fetchall()
+            assert applied >= end
+            seen.append(applied)
+        groups = int(writer.stdout.read())
+    assert seen == sorted(seen)
+    assert groups > 3
+    assert len(waits) > 3
+    assert max(waits) < 1, f"{groups} groups beside {len(waits)} readings"
+    assert catalog.verify() == []

@@ -1,0 +1,16 @@
+"""What the tests of this folder are given: an empty project of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from command import SETTINGS, Project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A project folder with settings and no definitions yet."""
+    made = Project(tmp_path / "project")
+    made.write("assets.toml", SETTINGS)
+    return made
