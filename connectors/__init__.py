@@ -1,1 +1,1 @@
-"""TODO."""
+"""Outside stores: one file a store, named for the thing, each proved by the suite in `contract.py`."""

@@ -43,6 +43,16 @@ from catalog.session import Catalog
 Tables = dict[str, list[tuple[Any, ...]]]
 
 
+CRASH_WHILE_APPLYING = """
+import os, sys
+from pathlib import Path
+from catalog import session
+from catalog.session import Catalog
+session._detach = lambda connection: os._exit(0)
+Catalog(Path(sys.argv[1])).refresh()
+"""
+
+
 def _cell(partition: str, version: str) -> list[Fact]:
     return [
         claimed("a", [partition], step=version),
@@ -58,15 +68,43 @@ def _tables(catalog: Catalog) -> Tables:
         return {name: connection.sql(f"FROM {name} ORDER BY ALL").fetchall() for (name,) in names}
 
 
-@pytest.fixture
-def filled(tmp_path: Path) -> tuple[Catalog, Tables]:
-    """Return a catalog of some cells and what its tables say."""
+def _copied(origin: Path, folder: Path) -> Catalog:
+    """Return a catalog of a copy whose index counts as left by this class."""
+    shutil.copytree(origin, folder, dirs_exist_ok=True)
+    catalog = Catalog(folder)
+    catalog._write_stamp()
+    return catalog
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Tables]:
+    """Return the folder of a catalog of some cells, and what its tables say."""
+    folder = tmp_path_factory.mktemp("origin")
     facts = [declared("a"), run_started(), failed("a", "p0")]
     for number in range(40):
         facts += _cell(f"p{number}", f"v{number}")
-    Journal(tmp_path / "journal", SESSION).append(facts)
-    catalog = Catalog(tmp_path)
-    return catalog, _tables(catalog)
+    Journal(folder / "journal", SESSION).append(facts)
+    return folder, _tables(Catalog(folder))
+
+
+@pytest.fixture
+def filled(origin: tuple[Path, Tables], tmp_path: Path) -> tuple[Catalog, Tables]:
+    """Return a catalog of some cells in `tmp_path`, and what its tables say."""
+    return _copied(origin[0], tmp_path), origin[1]
+
+
+@pytest.fixture(scope="module")
+def crashed(origin: tuple[Path, Tables], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Tables]:
+    """Return the folder of a catalog whose process died twice behind a commit, and what its tables should say."""
+    folder = tmp_path_factory.mktemp("crashed")
+    _copied(origin[0], folder)
+    writer = Journal(folder / "journal", SESSION)
+    for number in range(2):
+        writer.append([fact for place in range(20) for fact in _cell(f"p{place}", f"w{number} {place}")])
+        subprocess.run([sys.executable, "-c", CRASH_WHILE_APPLYING, str(folder)], check=True)
+    replay = tmp_path_factory.mktemp("replay")
+    shutil.copytree(folder / "journal", replay / "journal")
+    return folder, _tables(Catalog(replay))
 
 
 def test_what_was_appended_is_read_at_once_by_every_catalog(tmp_path: Path) -> None:
@@ -132,7 +170,7 @@ def test_a_result_left_unread_does_not_keep_the_file(filled: tuple[Catalog, Tabl
 
 @pytest.mark.parametrize(
     "harm",
-    ["delete", "empty", "cut a byte off", "cut in half", "not a database", "another version", "flip", "flip", "flip"],
+    ["delete", "empty", "cut a byte off", "cut in half", "not a database", "another version", "flip 1", "flip 2"],
 )
 def test_an_index_that_is_harmed_is_made_again_and_said_in_one_line(
     filled: tuple[Catalog, Tables], tmp_path: Path, capsys: pytest.CaptureFixture[str], harm: str
@@ -146,7 +184,7 @@ def test_an_index_that_is_harmed_is_made_again_and_said_in_one_line(
     elif harm == "another version":
         with duckdb.connect(index) as connection:
             connection.execute("UPDATE meta SET schema_version = 'old'")
-    elif harm == "flip":
+    elif harm.startswith("flip"):
         content[place] ^= 0xFF
         index.write_bytes(content)
     else:
@@ -155,7 +193,7 @@ def test_an_index_that_is_harmed_is_made_again_and_said_in_one_line(
     assert _tables(catalog) == expected, f"{harm} at byte {place}"
     said = capsys.readouterr().err
     assert said.count("\n") <= 1
-    if harm not in ("delete", "empty", "flip"):
+    if harm not in ("delete", "empty", "flip 1", "flip 2"):
         assert re.match(rf"catalog: {re.escape(str(index))}: .*; making it again from the journal\n", said)
     assert _tables(catalog) == expected
     assert capsys.readouterr().err == ""
@@ -167,34 +205,21 @@ def test_rotten_bits_under_an_unchanged_time_are_found_by_the_reader_and_repaire
     catalog, expected = filled
     index = tmp_path / "catalog.duckdb"
     content = bytearray(index.read_bytes())
-    content[16384 : len(content) : 2048] = bytes(len(content[16384 : len(content) : 2048]))
+    place = content.index(digest("v7").encode())
+    content[place] ^= 0xFF
     index.write_bytes(content)
     catalog._write_stamp()
-    try:
-        assert _tables(catalog) == expected
-    except CatalogError as error:
-        assert "run again" in error.remedy
+    with pytest.raises(CatalogError, match=r"catalog\.duckdb cannot be read: Corrupt database file") as error:
+        _tables(catalog)
+    assert "run again" in error.value.remedy
     assert _tables(catalog) == expected
 
 
-CRASH_WHILE_APPLYING = """
-import os, sys
-from pathlib import Path
-from catalog import session
-from catalog.session import Catalog
-session._detach = lambda connection: os._exit(0)
-Catalog(Path(sys.argv[1])).refresh()
-"""
-
-
-@pytest.mark.parametrize("harm", ["none", "delete", "cut", "flip", "flip", "garbage"])
+@pytest.mark.parametrize("harm", ["none", "delete", "cut", "flip 1", "flip 2", "garbage"])
 def test_a_write_ahead_log_left_by_a_crash_is_used_or_overcome(
-    filled: tuple[Catalog, Tables], tmp_path: Path, capsys: pytest.CaptureFixture[str], harm: str
+    crashed: tuple[Path, Tables], tmp_path: Path, capsys: pytest.CaptureFixture[str], harm: str
 ) -> None:
-    writer = Journal(tmp_path / "journal", SESSION)
-    for number in range(2):
-        writer.append([fact for place in range(20) for fact in _cell(f"p{place}", f"w{number} {place}")])
-        subprocess.run([sys.executable, "-c", CRASH_WHILE_APPLYING, str(tmp_path)], check=True)
+    catalog = _copied(crashed[0], tmp_path)
     log = tmp_path / "catalog.duckdb.wal"
     content = bytearray(log.read_bytes())
     place = secrets.randbelow(len(content))
@@ -202,15 +227,14 @@ def test_a_write_ahead_log_left_by_a_crash_is_used_or_overcome(
         log.unlink()
     elif harm == "cut":
         log.write_bytes(content[:place])
-    elif harm == "flip":
+    elif harm.startswith("flip"):
         content[place] ^= 0xFF
         log.write_bytes(content)
     elif harm == "garbage":
         log.write_bytes(secrets.token_bytes(500))
-    shutil.copytree(tmp_path / "journal", tmp_path / "replay" / "journal")
-    assert _tables(filled[0]) == _tables(Catalog(tmp_path / "replay")), f"{harm} at byte {place}"
-    assert capsys.readouterr().err.count("\n") <= 1
-    assert filled[0].verify(lambda path, version: None)[1:] == filled[0].verify()[1:]
+    assert _tables(catalog) == crashed[1], f"{harm} at byte {place}"
+    assert capsys.readouterr().err.count("\n") == harm.startswith("flip")
+    assert not log.exists()
 
 
 def test_an_index_of_another_journal_or_ahead_of_this_one_is_made_again(
@@ -294,9 +318,8 @@ def test_verify_finds_nothing_wrong_where_nothing_is(filled: tuple[Catalog, Tabl
 def test_verify_names_the_table_that_was_changed_by_hand(filled: tuple[Catalog, Tables], tmp_path: Path) -> None:
     with duckdb.connect(tmp_path / "catalog.duckdb") as connection:
         connection.execute("UPDATE check_result SET passed = false WHERE partition = 'p3'")
-    tables = [problem for problem in filled[0].verify() if "table" in problem]
-    assert len(tables) == 1
-    assert "table check_result is not what the journal gives" in tables[0]
+    (problem,) = (said for said in filled[0].verify() if "the file is missing" not in said)
+    assert "table check_result is not what the journal gives" in problem
     filled[0].rebuild()
     assert _tables(filled[0]) == filled[1]
 
@@ -359,7 +382,7 @@ def test_a_forked_child_is_refused(filled: tuple[Catalog, Tables]) -> None:
 
 
 @given(groups=st.lists(st.tuples(FACTS, st.sampled_from(["", "refresh", "rebuild", "read"])), min_size=1, max_size=5))
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_sequence_of_appending_refreshing_and_rebuilding_agrees_with_the_model(
     tmp_path_factory: pytest.TempPathFactory, groups: list[tuple[list[Fact], str]]
 ) -> None:
@@ -464,5 +487,6 @@ def test_a_reader_beside_a_busy_writer_never_fails_and_never_waits_long(tmp_path
     assert seen == sorted(seen)
     assert groups > 3
     assert len(waits) > 3
+    print(max(waits), groups, len(waits))
     assert max(waits) < 1, f"{groups} groups beside {len(waits)} readings"
     assert catalog.verify() == []
