@@ -22,7 +22,7 @@ from .model.run import Progress, Records, RunRequest, RunResult
 from .planning.choose import choose
 from .planning.observe import Observation, VersionFunctions, observe
 from .planning.plan import Plan, make_plan
-from .planning.state import World, read_world
+from .planning.state import World, read_narrowed, read_world
 from .project import Project
 
 
@@ -41,12 +41,18 @@ def look(project: Project, now: datetime | None = None) -> View:
     with Catalog(project.state).read() as connection:
         columns = connection.sql(query("cells")).fetchnumpy()
         failures = connection.sql(query("failed_cells")).fetchall()
+        world = read_world(graph, now or datetime.now(UTC), columns, failures)
+        read_narrowed(
+            world,
+            lambda asset, names: connection.sql(
+                query("column_digests"), params={"asset": asset, "names": names}
+            ).fetchall(),
+        )
         records = Records(
             declared=dict(connection.sql(query("declared")).fetchall()),
             open_runs=dict(connection.sql(query("open_runs")).fetchall()),
             columns=_by_asset(connection.sql(query("columns_of")).fetchall()),
         )
-    world = read_world(graph, now or datetime.now(UTC), columns, failures)
 
     def functions() -> VersionFunctions:
         return {key: runtime.version for key, runtime in project.loaded.runtimes.items()}

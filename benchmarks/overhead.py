@@ -1,8 +1,8 @@
 """What the product adds to each cell, to a run that has nothing to do, and to the start of a command.
 
-Run it: `make bench`. Projects of one-row frames are made in a temporary folder and materialized, everything durable; the
-baseline "plain Parquet loop, durable" (plain_loop.py) stores the same frames in the same run. A table goes to stderr, all
-figures as one JSON object to the last line of stdout. `--quick` runs everything once; `--profile CASE` profiles a run.
+Run it: `make bench`. Projects of one-row frames are made in a temporary folder and materialized, everything durable;
+the baseline "plain Parquet loop, durable" (plain_loop.py) stores the same frames in the same run. A table goes to
+stderr, all figures as one JSON object to the last line of stdout. README.md says more.
 """
 
 from __future__ import annotations
@@ -60,11 +60,11 @@ def spreads(runs: Sequence[Figures]) -> dict[str, Spread | float]:
     return found
 
 
-def measure_in_process(script: str, folder: Path, *options: str) -> dict[str, Any]:
-    """Run one of the scripts beside this one on a folder, in a new process; return the figures that it prints."""
-    done = subprocess.run(
-        [sys.executable, str(HERE / script), str(folder), *options], stdout=subprocess.PIPE, text=True, check=True
-    )
+def measure_in_process(script: str, *arguments: str) -> dict[str, Any]:
+    """Run one of the scripts beside this one in a new process; return the figures that it prints."""
+    done = subprocess.run([sys.executable, str(HERE / script), *arguments], stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise SystemExit(f"{script} {' '.join(arguments)}: exit {done.returncode}")
     figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return figures
 
@@ -113,8 +113,9 @@ def measure(folder: Path, repetitions: int) -> dict[str, Any]:
         for name, case in CASES.items():
             project = folder / f"{name}-{repetition}"
             write_project(case, name, project)
-            runs[name].append(measure_in_process("one_run.py", project))
-        runs[BASELINE].append(measure_in_process("plain_loop.py", folder / f"plain-{repetition}"))
+            first, again = (measure_in_process("one_run.py", what, str(project)) for what in ("first", "again"))
+            runs[name].append({**first, **again})
+        runs[BASELINE].append(measure_in_process("plain_loop.py", str(folder / f"plain-{repetition}")))
     ratios = {
         name: spread([ours[name] / plain[name] for ours, plain in zip(runs["days"], runs[BASELINE], strict=True)])
         for name in ("seconds", "cpu_seconds")
@@ -148,7 +149,8 @@ def print_tables(found: Mapping[str, Any]) -> None:
     machine = found["machine"]
     say(
         f"Python {machine['python']}, {machine['cores']} cores, load {machine['load_average']:.1f}, "
-        f"fsync of a small file {machine['fsync_seconds'] * 1000:.2f} ms; medians of {found['repetitions']} (least-greatest)"
+        f"fsync of a small file {machine['fsync_seconds'] * 1000:.2f} ms; medians of "
+        f"{found['repetitions']} (least-greatest)"
     )
     for name, case in found["cases"].items():
         say(f"\n{case['title']}: {case['cells']:,} cells, {case['rows']:,} rows")
@@ -175,8 +177,9 @@ _WORDS = {
     "load_seconds": "load, import the engine",
     "seconds": "materialize",
     "cpu_seconds": "its processor time",
-    "noop_seconds": "materialize again (no-op)",
-    "plan_seconds": "plan (no-op)",
+    "noop_seconds": "again (no-op), new process",
+    "noop_warm_seconds": "again (no-op), once more",
+    "plan_warm_seconds": "plan (no-op), once more",
 }
 _BYTES = {"data_bytes": "data", "journal_bytes": "journal", "index_bytes": "index", "peak_rss_bytes": "peak memory"}
 
@@ -212,7 +215,7 @@ def main(arguments: Iterable[str]) -> None:
         folder = Path(name)
         if chosen.profile is not None:
             write_project(CASES[chosen.profile], chosen.profile, folder / "profiled")
-            figures = measure_in_process("one_run.py", folder / "profiled", "--profile")
+            figures = measure_in_process("one_run.py", "profile", str(folder / "profiled"))
             print(json.dumps({"profiled": chosen.profile, **figures}))
             return
         found = measure(folder, 1 if chosen.quick else REPETITIONS)

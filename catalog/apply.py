@@ -46,32 +46,31 @@ def position(connection: duckdb.DuckDBPyConnection) -> Tail | None:
     return None
 
 
-def apply(connection: duckdb.DuckDBPyConnection, lines: Iterable[Line]) -> int:
-    """Apply the lines that follow what is applied already, in batches of one transaction each; return their number.
+def apply(connection: duckdb.DuckDBPyConnection, lines: Iterable[Line]) -> Tail:
+    """Apply the lines that follow what is applied, in batches of one transaction each; return the place reached.
 
     Lines that were applied before change nothing.
     """
-    applied = position(connection)
-    if applied is None:
+    start = position(connection)
+    if start is None:
         raise CatalogError("the index has tables of another version", remedy="rebuild it from the journal")
-    count = 0
-    following = (line for line in lines if line.seq > applied.seq)
-    last = applied.seq
+    reached = start
+    following = (line for line in lines if line.seq > start.seq)
     while batch := list(islice(following, BATCH_RECORDS)):
-        if batch[0].seq != last + 1:
+        if batch[0].seq != reached.seq + 1:
             raise CatalogError(
-                f"record {batch[0].seq} cannot be applied after record {last}", remedy="apply the records in between"
+                f"record {batch[0].seq} cannot be applied after record {reached.seq}",
+                remedy="apply the records in between first",
             )
         connection.begin()
         try:
-            _apply_batch(connection, batch, last)
+            _apply_batch(connection, batch, reached.seq)
             connection.commit()
         except BaseException:
             connection.rollback()
             raise
-        last = batch[-1].seq
-        count += len(batch)
-    return count
+        reached = batch[-1].after
+    return reached
 
 
 def _apply_batch(connection: duckdb.DuckDBPyConnection, batch: list[Line], applied: int) -> None:

@@ -11,12 +11,12 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
 
-from .apply import apply, create_tables, position
+from .apply import SCHEMA_VERSION, apply, create_tables, position
 from .errors import CatalogError, JournalDamaged
 from .journal import Tail, read_lines, tail, verify
 from .locks import in_turn, patiently, wait_until_unlocked
@@ -30,7 +30,7 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
 }
 
 
-class _Unusable(Exception):  # noqa: N818  it never leaves this file
+class _Unusable(Exception):
     """The index cannot be followed up; the text says why. It is made again from the journal."""
 
 
@@ -52,10 +52,10 @@ class Catalog:
 
         *Raises* CatalogBusy, JournalDamaged, CatalogError.
         """
-        with self._in_turn(exclusive=False), self._distrusting(), ExitStack() as stack:
-            current = self._open_if_current(stack)
-            if current is not None:
-                yield current
+        with self._in_turn(exclusive=False):
+            if self._is_current():
+                with self._distrusting(), self._opened(self._index, read_only=True) as connection:
+                    yield connection
                 return
         self.refresh()
         with self._in_turn(exclusive=False), self._distrusting(), self._opened(self._index, read_only=True) as renewed:
@@ -136,23 +136,11 @@ class Catalog:
                 remedy="run again: the index is then made again from the journal",
             ) from error
 
-    def _open_if_current(self, stack: ExitStack) -> duckdb.DuckDBPyConnection | None:
-        if not self._is_stamped() or self._wal.exists():
-            return None
-        try:
-            connection = stack.enter_context(self._opened(self._index, read_only=True))
-            applied = position(connection)
-        except (duckdb.Error, _Unusable):
-            self._stamp.unlink(missing_ok=True)
-            return None
-        end = tail(self._journal)
-        return connection if applied and (applied.seq, applied.digest) == (end.seq, end.digest) else None
-
     def _catch_up(self) -> int:
         end = tail(self._journal)
         if not self._index.exists():
             return self._replace()
-        is_stamped = self._is_stamped()
+        is_as_left = self._stamp_text().startswith(self._file_text())
         try:
             with self._opened(self._index, read_only=False) as connection:
                 applied = position(connection)
@@ -162,43 +150,50 @@ class Catalog:
                     raise _Unusable(f"it holds record {applied.seq}, the journal ends with record {end.seq}")
                 if applied.seq == end.seq and applied.digest != end.digest:
                     raise _Unusable(f"it follows another journal: record {end.seq} has another hash")
-                if not is_stamped:
+                if not is_as_left:
                     _fingerprints(connection)
-                count = apply(connection, read_lines(self._journal, applied))
+                reached = apply(connection, read_lines(self._journal, applied))
         except duckdb.Error as error:
             raise _Unusable(f"it cannot be read or written ({_first_line(error)})") from error
         except JournalDamaged as damage:
             # Either it follows another journal or this one is damaged: then the replay says so.
             raise _Unusable(f"the journal does not continue it ({damage.what})") from damage
-        self._write_stamp()
-        return count
+        self._write_stamp(reached)
+        return reached.seq - applied.seq
 
     def _replace(self) -> int:
-        fresh = self._index.with_name(f"{self._index.name}.{os.getpid()}")
-        try:
-            count = self._replay(fresh, None)
+        with self._replay("new", None) as (fresh, reached):
             wait_until_unlocked(self._index)
             # In this order: a write-ahead log must never stand beside a file that it does not belong to.
             self._wal.unlink(missing_ok=True)
             fresh.replace(self._index)
-        except (duckdb.OperationalError, duckdb.FatalException) as error:
+        self._write_stamp(reached)
+        return reached.seq
+
+    @contextmanager
+    def _replay(self, name: str, until: int | None) -> Iterator[tuple[Path, Tail]]:
+        """Make a new index beside the present one from the records up to `until`; yield it and the place reached.
+
+        What is left of it at the end is removed.
+        """
+        fresh = self._index.with_name(f"{self._index.name}.{name}.{os.getpid()}")
+        leftovers = (fresh, fresh.with_name(f"{fresh.name}.wal"))
+        lines = read_lines(self._journal)
+        try:
+            for leftover in leftovers:
+                leftover.unlink(missing_ok=True)
+            with self._opened(fresh, read_only=False) as connection:
+                create_tables(connection)
+                reached = apply(connection, lines if until is None else (line for line in lines if line.seq <= until))
+            yield fresh, reached
+        except (duckdb.OperationalError, duckdb.FatalException, _Unusable) as error:
             raise CatalogError(
                 f"{fresh} cannot be made from the journal: {_first_line(error)}",
                 remedy="see to the disk (space, permissions, health), then run again: the journal is intact",
             ) from error
         finally:
-            fresh.unlink(missing_ok=True)
-            fresh.with_name(f"{fresh.name}.wal").unlink(missing_ok=True)
-        self._write_stamp()
-        return count
-
-    def _replay(self, target: Path, until: int | None) -> int:
-        """Make a new index in the file `target` from the records up to `until`; return their number."""
-        target.unlink(missing_ok=True)
-        lines = read_lines(self._journal)
-        with self._opened(target, read_only=False) as connection:
-            create_tables(connection)
-            return apply(connection, lines if until is None else (line for line in lines if line.seq <= until))
+            for leftover in leftovers:
+                leftover.unlink(missing_ok=True)
 
     def _differences(self, applied: Tail | None, found: dict[str, tuple[int, int]]) -> list[str]:
         if applied is None:
@@ -206,13 +201,8 @@ class Catalog:
         end = tail(self._journal)
         if applied.seq > end.seq:
             return [f"{self._index} holds record {applied.seq}, the journal ends with record {end.seq}"]
-        replayed = self._index.with_name(f"{self._index.name}.verify.{os.getpid()}")
-        try:
-            self._replay(replayed, applied.seq)
-            with self._opened(replayed, read_only=True) as connection:
-                expected = _fingerprints(connection)
-        finally:
-            replayed.unlink(missing_ok=True)
+        with self._replay("verify", applied.seq) as (replay, _), self._opened(replay, read_only=True) as connection:
+            expected = _fingerprints(connection)
         return [
             f"{self._index}: table {table} is not what the journal gives ({found.get(table, (0, 0))[0]} rows, "
             f"not the {rows} rows of a replay or not with the same values)"
@@ -252,19 +242,34 @@ class Catalog:
         finally:
             connection.close()
 
-    def _is_stamped(self) -> bool:
-        """Whether the file is as this class left it. Else every block is read once before it is trusted again."""
-        try:
-            return self._stamp.read_text() == self._stamp_text()
-        except OSError:
-            return False
-
-    def _write_stamp(self) -> None:
-        self._stamp.write_text(self._stamp_text())
+    def _is_current(self) -> bool:
+        """Whether the index needs neither records nor repair; told without opening it."""
+        return self._stamp_text() == self._file_text() + _place_text(tail(self._journal)) and not self._wal.exists()
 
     def _stamp_text(self) -> str:
-        found = self._index.stat()
+        """Return what was noted when this class last closed the index: which file, and how far it followed."""
+        try:
+            return self._stamp.read_text()
+        except OSError:
+            return ""
+
+    def _write_stamp(self, applied: Tail) -> None:
+        if self._wal.exists():  # what it holds is not in the file yet
+            self._stamp.unlink(missing_ok=True)
+        else:
+            self._stamp.write_text(self._file_text() + _place_text(applied))
+
+    def _file_text(self) -> str:
+        """Return what tells whether another program wrote to the file: then every block is read before it is used."""
+        try:
+            found = self._index.stat()
+        except FileNotFoundError:
+            return "no file\n"
         return f"{found.st_ino} {found.st_size} {found.st_ctime_ns}\n"
+
+
+def _place_text(place: Tail) -> str:
+    return f"{SCHEMA_VERSION} {place.seq} {place.digest.hex()}\n"
 
 
 def _detach(connection: duckdb.DuckDBPyConnection) -> None:

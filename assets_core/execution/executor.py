@@ -22,8 +22,8 @@ class Executor(Protocol):
         """Take a step; never blocks."""
         ...
 
-    def wait(self) -> list[StepOutcome]:
-        """Return every outcome that is there; blocks until there is one."""
+    def wait(self, seconds: float) -> list[StepOutcome]:
+        """Return every outcome that is there; none where none came within so many seconds."""
         ...
 
     def cancel(self) -> int:

@@ -27,8 +27,11 @@ class Threads:
         except BaseException as error:  # noqa: BLE001  # handed to the coordinator, which raises it
             self._outcomes.put(error)
 
-    def wait(self) -> list[StepOutcome]:
-        found = [self._outcomes.get()]
+    def wait(self, seconds: float) -> list[StepOutcome]:
+        try:
+            found = [self._outcomes.get(timeout=seconds)]
+        except Empty:
+            return []
         self._futures = [future for future in self._futures if not future.done()]
         while True:
             try:

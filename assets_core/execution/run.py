@@ -32,9 +32,11 @@ from ..planning.state import AssetState, checks_version, code_lanes
 from ..versions.recipe import Ordinals, lanes_text, recipe, token
 from . import facts
 from .executor import Executor
+from .interrupt import StopRequest
 from .queue import StepQueue
 from .step import CellOutcome, Source, StepOutcome, Work, WorkInput
 
+_WAIT_SECONDS = 0.2  # how soon a request to stop is seen
 _STEPS_A_SLOT = 8  # waiting at each slot, so that one group of records covers several steps
 
 
@@ -64,6 +66,7 @@ class Coordinator:
         self._queue = StepQueue(plan)
         self._claims: dict[tuple[AssetKey, int], facts.Claim] = {}
         self._facts: list[facts.Fact] = []
+        self._stop = StopRequest()
         self._in_flight = 0
         self._started = time.perf_counter()
         self._progress = Progress(plan.stale)
@@ -75,11 +78,11 @@ class Coordinator:
         `before` are facts to record first, such as definitions that are new.
         """
         self._begin(request, before, observations)
-        try:
+        with self._stop.listening():
             self._loop()
-        except KeyboardInterrupt:
-            self._result.interrupted = True
-            self._drain()
+            if self._stop.asked:
+                self._result.interrupted = True
+                self._drain()
         self._report()
         self._end(self._progress.seconds)
         return self._result
@@ -107,22 +110,22 @@ class Coordinator:
                 state.position[record.payload["ordinal"] - state.first] = record.seq
 
     def _loop(self) -> None:
-        while True:
+        while not self._stop.asked:
             self._dispatch()
             self._report()
             if not self._in_flight:
                 break
-            self._commit(self._executor.wait())
+            self._commit(self._executor.wait(_WAIT_SECONDS))
 
     def _report(self) -> None:
         self._progress.seconds = time.perf_counter() - self._started
         self._on_progress(self._progress)
 
     def _drain(self) -> None:
-        """Let the steps that run end and keep what they made; give out no more."""
+        """After an interrupt: let the steps that run end and keep what they made; give out no more."""
         self._in_flight -= self._executor.cancel()
         while self._in_flight:
-            self._commit(self._executor.wait())
+            self._commit(self._executor.wait(_WAIT_SECONDS))
 
     def _end(self, seconds: float) -> None:
         result, progress = self._result, self._progress
@@ -243,6 +246,8 @@ class Coordinator:
 
     def _commit(self, outcomes: Sequence[StepOutcome]) -> None:
         """Write what became of some steps as one group of facts; after that it is so, for this run and for all readers."""
+        if not outcomes:
+            return
         published: list[list[Any]] = []
         folders: set[Path] = set()
         for outcome in outcomes:
@@ -296,6 +301,7 @@ class Coordinator:
             state.rows[position], state.size_bytes[position] = data.rows, cell.stored.size_bytes
             state.token.a[position], state.token.b[position] = token(state.key(cell.ordinal), data.digest)
             state.position[position] = self._seq
+            state.narrow(position, [(column.name, column.type, column.digest) for column in data.columns])
         if good:
             self._progress.made += len(good)
             self._queue.settle(state.asset.key, np.array([cell.ordinal for cell in good], np.int64))

@@ -17,7 +17,7 @@ PRODUCER = f"https://github.com/assets-core/assets-core/tree/v{__version__}"
 RUN_EVENT = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
 
 _STANDARD = "https://openlineage.io/spec/facets"
-_OURS = "https://raw.githubusercontent.com/assets-core/assets-core/main/assets_core/lineage/facets"
+_OURS = "https://raw.githubusercontent.com/assets-core/assets-core/main/assets_core/lineage/schemas"
 _SCHEMAS = {
     "AssetsCoreJournalRunFacet": f"{_OURS}/1-0-0/AssetsCoreJournalRunFacet.json",
     "ColumnLineageDatasetFacet": f"{_STANDARD}/1-2-0/ColumnLineageDatasetFacet.json",
@@ -45,9 +45,9 @@ _SCHEMAS = {
 _POINTERS = {name: f"{schema}#/$defs/{name}" for name, schema in _SCHEMAS.items()}
 
 
-def facet(name: str, **members: Any) -> Json:
+def facet(schema: str, /, **members: Any) -> Json:
     """Return a facet of a schema with these members."""
-    return {"_producer": PRODUCER, "_schemaURL": _POINTERS[name], **members}
+    return {"_producer": PRODUCER, "_schemaURL": _POINTERS[schema], **members}
 
 
 def dataset_facets(definition: Mapping[str, Any]) -> Json:
@@ -62,10 +62,8 @@ def job_facets(definition: Mapping[str, Any], commit: str | None, *, dirty: bool
     file, line = definition["file"], definition["line"]
     place = {"url": f"file:{quote(file)}" + (f"#L{line}" if line else ""), "path": file}
     if commit:
-        version = f"{commit}-dirty" if dirty else commit
-        facets["sourceCodeLocation"] = facet("SourceCodeLocationJobFacet", type="git", **place, version=version)
-    else:
-        facets["sourceCodeLocation"] = facet("SourceCodeLocationJobFacet", type="file", **place)
+        place["version"] = f"{commit}-dirty" if dirty else commit
+    facets["sourceCodeLocation"] = facet("SourceCodeLocationJobFacet", type="git" if commit else "file", **place)
     if definition["query"] is not None:
         facets["sql"] = facet("SQLJobFacet", query=definition["query"], dialect="duckdb")
     return facets

@@ -22,7 +22,9 @@ def asset_edges(graph: Graph, start: str, direction: str) -> Iterator[dict[str, 
     yield from _walk([(str(source), str(target), how) for source, target, how in pairs], AssetKey(start), direction)
 
 
-def column_edges(rows: Iterable[tuple[str, str, str, str, str]], start: str, direction: str) -> Iterator[dict[str, Any]]:
+def column_edges(
+    rows: Iterable[tuple[str, str, str, str, str]], start: str, direction: str
+) -> Iterator[dict[str, Any]]:
     """Yield the edges between columns that are reached from one; `rows`: asset, column, upstream, its column, how."""
     pairs = [(f"{upstream}.{source}", f"{asset}.{column}", how) for asset, column, upstream, source, how in rows]
     yield from _walk(pairs, start, direction)

@@ -51,18 +51,18 @@ def choose_all(world: World) -> dict[AssetKey, Flags]:
 
 
 def states_of(world: World) -> dict[AssetKey, States]:
-    """Return the state of every cell: failed where the last attempt failed, else missing, stale or fresh.
+    """Return the state of every cell: fresh; else failed where the last attempt failed, missing or stale.
 
     A cell is stale also where only something upstream of it is: it may turn out fresh when its turn comes.
     """
     found: dict[AssetKey, States] = {}
     for key, staleness in assess(world, choose_all(world), force=False).items():
         cells = world.states[key]
-        settled = ~cells.failed
+        failed = cells.failed & staleness.stale
         found[key] = States(
-            fresh=settled & cells.present & ~staleness.stale,
-            stale=settled & cells.present & staleness.stale,
-            missing=settled & ~cells.present,
-            failed=cells.failed,
+            fresh=~staleness.stale,
+            stale=cells.present & staleness.stale & ~failed,
+            missing=~cells.present & ~failed,
+            failed=failed,
         )
     return found

@@ -239,6 +239,8 @@ def _by_dimension(
     upstream: ProductPartitions,
     bounds: tuple[int, int],
 ) -> Intervals:
+    if upstream.inner_size == 0:  # a dimension has no partition
+        return Intervals(np.full(len(cells), bounds[0], np.int64), np.full(len(cells), bounds[0], np.int64))
     sizes = [upstream.inner_size, *(size for _, size in upstream.inner)]
     limits = [
         (bounds[0] // upstream.inner_size, bounds[1] // upstream.inner_size),

@@ -6,7 +6,8 @@ the first ordinal of the asset's partitions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from itertools import groupby
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,7 +19,7 @@ from ..errors import SelectionError, UserError, did_you_mean
 from ..model.asset import Asset, Edge
 from ..model.graph import Graph
 from ..model.keys import AssetKey, Cell, PartitionKey
-from ..versions.recipe import Lanes, Ordinals, edge_digest, full_lanes, text_lanes, zeros
+from ..versions.recipe import Lanes, Ordinals, edge_digest, full_lanes, narrowed_token, text_lanes, zeros
 from .intervals import Flags, Intervals, evaluate
 
 Texts = npt.NDArray[np.object_]
@@ -30,7 +31,8 @@ class AssetState:
 
     `present`: a version is published (or, for an external asset, was observed). `failed`: the last attempt failed
     since. `token`, `recipe`, `code`: lanes recorded with the current version. `checks`: version of the checks that judged it.
-    `position`: journal position as of which it was published.
+    `position`: journal position as of which it was published. `narrowed`: for each set of columns that a reader is
+    narrowed to, the token of these columns alone.
     """
 
     asset: Asset
@@ -48,6 +50,13 @@ class AssetState:
     size_bytes: Ordinals
     signature: Texts
     position: Ordinals
+    narrowed: dict[tuple[str, ...], Lanes] = field(default_factory=dict)
+
+    def narrow(self, position: int, columns: Collection[tuple[str, str, str]]) -> None:
+        """Set the narrowed tokens of one cell from name, type and digest of its columns."""
+        key = self.key(self.first + position)
+        for names, lanes in self.narrowed.items():
+            lanes.a[position], lanes.b[position] = narrowed_token(key, [c for c in columns if c[0] in names])
 
     def __len__(self) -> int:
         return self.end - self.first
@@ -128,7 +137,8 @@ class World:
                 continue
             upstream = self.states[edge.upstream]
             reads = self.reads(asset, edge) if positions is None else self.reads(asset, edge).take(positions)
-            sums = reads.sums(upstream.token, upstream.first)
+            tokens = upstream.token if edge.columns is None else upstream.narrowed.get(edge.columns, upstream.token)
+            sums = reads.sums(tokens, upstream.first)
             found.append((edge, reads, edge_digest(sums, reads.counts(), edge.name, edge.upstream)))
         return found
 
@@ -169,6 +179,27 @@ def read_world(
         if state is not None and (position := _position(state, partition)) is not None:
             state.failed[position] = True
     return World(graph, states, now)
+
+
+ColumnRows = Iterable[tuple[str | None, str, str, str]]
+"""Partition, and the name, type and digest of a column; the rows of a partition stand together."""
+
+
+def read_narrowed(world: World, digests: Callable[[AssetKey, list[str]], ColumnRows]) -> None:
+    """Fill in the narrowed tokens of every asset that is read by columns; `digests` asks the catalog for some columns."""
+    for asset in world.graph.assets.values():
+        for edge in asset.edges:
+            upstream = world.states[edge.upstream]
+            if edge.columns is not None and not upstream.asset.is_external:
+                upstream.narrowed[edge.columns] = zeros(len(upstream))
+    for key, state in world.states.items():
+        if not state.narrowed:
+            continue
+        names = sorted({name for names in state.narrowed for name in names})
+        for partition, rows in groupby(digests(key, names), key=lambda row: row[0]):
+            position = _position(state, partition)
+            if position is not None:
+                state.narrow(position, [(name, kind, digest) for _, name, kind, digest in rows])
 
 
 def _fill(state: AssetState, columns: Mapping[str, Any]) -> None:

@@ -164,15 +164,12 @@ class _Node:
         self.values = blake3()
 
     def read(self, array: _Array, rows: _Numbers | None = None) -> None:
-        """Read the given rows of an array in the given order, or all of it."""
-        count = len(array) if rows is None else len(rows)
-        if count > _BLOCK_ROWS:
-            for start in range(0, count, _BLOCK_ROWS):
-                if rows is None:
-                    self.read(array.slice(start, _BLOCK_ROWS))
-                else:
-                    self.read(array, rows[start : start + _BLOCK_ROWS])
+        """Read all of an array, or rows of it (a block of them at most) in the given order."""
+        if rows is None and len(array) > _BLOCK_ROWS:
+            for start in range(0, len(array), _BLOCK_ROWS):
+                self.read(array.slice(start, _BLOCK_ROWS))
             return
+        count = len(array) if rows is None else len(rows)
         if count == 0:
             return
         array, rows, places = _decoded(array, rows)

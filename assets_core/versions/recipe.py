@@ -7,7 +7,7 @@ interval are a difference of prefix sums.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import blake3
@@ -64,6 +64,15 @@ def text_lanes(*parts: str) -> tuple[int, int]:
 def token(partition: str | None, version: str) -> tuple[int, int]:
     """Return the lanes by which one partition at one version enters the sum of what a cell reads."""
     return text_lanes("" if partition is None else f"@{partition}", version)
+
+
+def narrowed_token(partition: str | None, columns: Iterable[tuple[str, str, str]]) -> tuple[int, int]:
+    """Return the lanes by which some columns of one partition enter the sum, from name, type and digest of each.
+
+    A column's digest covers its number of rows and their order, so the row set counts where any column is read.
+    """
+    parts = [part for column in sorted(columns) for part in column]
+    return text_lanes("" if partition is None else f"@{partition}", "columns", *parts)
 
 
 def lanes_text(lanes: tuple[int, int]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import resource
@@ -9,6 +10,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -69,11 +71,16 @@ def _tables(catalog: Catalog) -> Tables:
 
 
 def _copied(origin: Path, folder: Path) -> Catalog:
-    """Return a catalog of a copy whose index counts as left by this class."""
+    """Return a catalog of a copy, as if it had always been there."""
     shutil.copytree(origin, folder, dirs_exist_ok=True)
-    catalog = Catalog(folder)
-    catalog._write_stamp()
-    return catalog
+    _keep_stamp(folder)
+    return Catalog(folder)
+
+
+def _keep_stamp(folder: Path) -> None:
+    """Let the index pass for the one that was left there, and followed the journal as far as that one."""
+    _, place = (folder / "catalog.stamp").read_text().splitlines(keepends=True)
+    (folder / "catalog.stamp").write_text(Catalog(folder)._file_text() + place)
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +215,7 @@ def test_rotten_bits_under_an_unchanged_time_are_found_by_the_reader_and_repaire
     place = content.index(digest("v7").encode())
     content[place] ^= 0xFF
     index.write_bytes(content)
-    catalog._write_stamp()
+    _keep_stamp(tmp_path)
     with pytest.raises(CatalogError, match=r"catalog\.duckdb cannot be read: Corrupt database file") as error:
         _tables(catalog)
     assert "run again" in error.value.remedy
@@ -274,7 +281,7 @@ def test_a_damaged_journal_is_refused_and_the_index_is_left_alone(
 
 def test_what_a_crashed_rebuild_left_behind_does_not_matter(filled: tuple[Catalog, Tables], tmp_path: Path) -> None:
     for suffix in ("", ".wal"):
-        (tmp_path / f"catalog.duckdb.{os.getpid()}{suffix}").write_bytes(b"half a file")
+        (tmp_path / f"catalog.duckdb.new.{os.getpid()}{suffix}").write_bytes(b"half a file")
     assert filled[0].rebuild() == tail(tmp_path / "journal").seq
     assert _tables(filled[0]) == filled[1]
     assert sorted(path.name for path in tmp_path.glob("catalog.duckdb*")) == ["catalog.duckdb"]
@@ -368,6 +375,38 @@ def test_a_reader_that_stays_too_long_makes_the_writer_give_up_not_hang(
             filled[0].refresh()
         assert connection.sql("SELECT count(*) FROM cell").fetchall() == [(40,)]
     assert filled[0].refresh() == 0
+
+
+def test_nobody_overtakes_whoever_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = tmp_path / "lock"
+    order: list[str] = []
+
+    def write() -> None:
+        with locks.in_turn(name, exclusive=True):
+            order.append("writer")
+
+    writer = threading.Thread(target=write)
+    with locks.in_turn(name, exclusive=False):
+        writer.start()
+        with (tmp_path / "lock.turn").open("r+b") as turn:
+            while _could_lock(turn.fileno()):
+                pass
+        with monkeypatch.context() as impatient:
+            impatient.setattr(locks, "PATIENCE_SECONDS", 0.05)
+            with pytest.raises(CatalogBusy, match=r"lock\.turn"), locks.in_turn(name, exclusive=False):
+                order.append("second reader")
+        order.append("first reader")
+    writer.join()
+    assert order == ["first reader", "writer"]
+
+
+def _could_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return True
 
 
 def test_a_forked_child_is_refused(filled: tuple[Catalog, Tables]) -> None:
@@ -487,6 +526,5 @@ def test_a_reader_beside_a_busy_writer_never_fails_and_never_waits_long(tmp_path
     assert seen == sorted(seen)
     assert groups > 3
     assert len(waits) > 3
-    print(max(waits), groups, len(waits))
     assert max(waits) < 1, f"{groups} groups beside {len(waits)} readings"
     assert catalog.verify() == []

@@ -526,6 +526,26 @@ def test_an_extension_type_counts_whether_or_not_the_process_knows_it() -> None:
     assert logical_type(Celsius(1)) != logical_type(Celsius(2))
 
 
+def test_an_extension_over_a_nested_storage_is_read_through() -> None:
+    data_type: Any = pa.fixed_shape_tensor(pa.int8(), [2])
+    rows = [[1, 2], None, [3, 4], [5, 6]]
+    tensors = [
+        pa.ExtensionArray.from_storage(data_type, pa.array(each, data_type.storage_type)) for each in (rows, rows[1:])
+    ]
+    assert version(tensors[0].slice(1)) == version(tensors[1])
+    assert version(tensors[0].slice(0, 3)).digest != version(tensors[1]).digest
+
+
+def test_nothing_in_a_type_of_width_zero_is_still_counted() -> None:
+    empties: list[tuple[pa.DataType, Any]] = [(pa.struct([]), {}), (pa.binary(0), b""), (pa.list_(pa.int8(), 0), [])]
+    for data_type, empty in empties:
+        cases: list[list[Any]] = [[empty], [empty, empty], [None], [None, empty], [empty, None]]
+        assert len({version(array_from(rows, data_type)).digest for rows in cases}) == len(cases)
+        assert version(array_from([None, empty, None], data_type).slice(1)) == version(
+            array_from([empty, None], data_type)
+        )
+
+
 @pytest.mark.parametrize("nested", [False, True])
 def test_a_union_is_refused_with_the_column_and_the_remedy(nested: bool) -> None:
     union: pa.DataType = pa.dense_union([pa.field("n", pa.int8()), pa.field("s", pa.string())])
