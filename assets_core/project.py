@@ -46,13 +46,18 @@ class Project:
         """Return the folder of journal, catalog, data and lineage."""
         return self.root / STATE_FOLDER
 
+    @property
+    def definitions(self) -> Path:
+        """Return the folder of definitions."""
+        return self.root / self.settings.definitions
+
     @cached_property
     def graph(self) -> Graph:
         """Return the declared assets; remembered ones where no file that they came from has changed.
 
         Raises: DefinitionErrors with everything that is wrong.
         """
-        assets = remember.recall(self.root, self.state)
+        assets = remember.recall(self.definitions, self.state)
         return Graph(self.loaded.assets if assets is None else assets)
 
     @cached_property
@@ -61,8 +66,8 @@ class Project:
         from .loading import load
 
         with remember.watching(self.root) as watch:
-            loaded = load.load(self.root, self.settings.definitions)
-        remember.keep(self.root, self.state, loaded.assets, watch)
+            loaded = load.load(self.root, self.definitions)
+        remember.keep(self.definitions, self.state, loaded.assets, watch)
         known = self.__dict__.get("graph")
         if known is not None and tuple(known.assets.values()) != tuple(Graph(loaded.assets).assets.values()):
             raise AssetsError(

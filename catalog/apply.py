@@ -40,7 +40,8 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
 
 def position(connection: duckdb.DuckDBPyConnection) -> Tail | None:
     """Return the place in the journal up to which records were applied; None for tables of another version."""
-    for version, seq, digest, segment, offset in connection.sql("FROM meta").fetchall():
+    columns = "schema_version, applied_seq, applied_digest, applied_segment, applied_offset"
+    for version, seq, digest, segment, offset in connection.sql(f"SELECT {columns} FROM meta").fetchall():
         if version == SCHEMA_VERSION:
             return Tail(seq, bytes.fromhex(digest), segment, offset)
     return None

@@ -216,8 +216,8 @@ def tail(folder: Path) -> Tail:
     try:
         return _tail(folder, _segments(folder))
     except JournalDamaged:
-        verify(folder)
-        raise
+        verify(folder)  # names the first bad record; finds none where a writer was just cutting off an incomplete line
+        return _tail(folder, _segments(folder))
 
 
 def read(folder: Path, after: int = 0) -> Iterator[Record]:

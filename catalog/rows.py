@@ -130,25 +130,14 @@ STATEMENTS = (
     _on(
         "claimed",
         """
-        CREATE OR REPLACE TEMP TABLE claimed_now AS
-        SELECT c.step, c.run, c.asset, len(c.cells) AS cells, c.started_at, c.seq AS claimed_seq,
-            run.started_seq AS run_seq
-        FROM (SELECT r.seq, unnest(r.payload)
-            FROM (SELECT unnest(from_json($lines, '[{"seq": "BIGINT", "payload": {"run": "VARCHAR",
-                "step": "VARCHAR", "asset": "VARCHAR", "cells": ["VARCHAR"], "started_at": "TIMESTAMP"}}]')) AS r)
-        ) AS c JOIN run ON run.run = c.run AND run.started_seq < c.seq
-        QUALIFY row_number() OVER (PARTITION BY c.run, c.step ORDER BY c.seq DESC) = 1
+        INSERT INTO step
+        SELECT r.payload.step, r.payload.run, r.payload.asset, len(r.payload.cells), r.payload.started_at, NULL,
+            'running', r.seq
+        FROM (SELECT unnest(from_json($lines, '[{"seq": "BIGINT", "payload": {"run": "VARCHAR", "step": "VARCHAR",
+            "asset": "VARCHAR", "cells": ["VARCHAR"], "started_at": "TIMESTAMP"}}]')) AS r)
+        JOIN run ON run.run = r.payload.run AND run.started_seq < r.seq
         """,
     ),
-    _on(
-        "claimed",
-        """
-        DELETE FROM step USING claimed_now AS c
-        WHERE step.step = c.step AND step.run = c.run
-            AND step.claimed_seq > (SELECT min(n.run_seq) FROM claimed_now AS n)
-        """,
-    ),
-    _on("claimed", "INSERT INTO step BY NAME SELECT * EXCLUDE (run_seq), 'running' AS state FROM claimed_now"),
     _on(
         "materialized",
         """
@@ -321,44 +310,50 @@ STATEMENTS = (
             AND pointer_move.partition IS NOT DISTINCT FROM older.partition
         """,
     ),
+    _on("published", "DELETE FROM pointer_move WHERE source_seq IS NULL"),
     _on(
         "published observed",
-        """
-        INSERT INTO publication
-        SELECT seq, asset, partition, version, source_seq FROM pointer_move WHERE source_seq IS NOT NULL
-        """,
+        "INSERT INTO publication SELECT seq, asset, partition, version, source_seq FROM pointer_move",
     ),
     # Observing again what was judged leaves it judged: the checks count from the last move since the version changed.
+    _on(
+        "observed",
+        """
+        UPDATE pointer_move SET checks_version = verdict.checks_version
+        FROM (
+            WITH seen AS (
+                SELECT * FROM pointer_move
+                QUALIFY row_number() OVER (PARTITION BY asset, partition ORDER BY seq DESC) = 1 AND NOT judged),
+            earlier AS (
+                SELECT asset, partition, version, checks_version, judged, seq FROM pointer_move
+                UNION ALL
+                SELECT c.asset, c.partition, c.version, c.checks_version, TRUE, c.published_seq
+                FROM cell AS c SEMI JOIN seen AS n
+                    ON n.asset = c.asset AND n.partition IS NOT DISTINCT FROM c.partition)
+            SELECT n.seq, arg_max_null(e.checks_version, e.seq) FILTER (e.judged) AS checks_version
+            FROM seen AS n JOIN earlier AS e
+                ON n.asset = e.asset AND n.partition IS NOT DISTINCT FROM e.partition AND e.seq < n.seq
+            GROUP BY n.seq
+            HAVING max(e.seq) FILTER (e.judged) > coalesce(max(e.seq) FILTER (e.version <> n.version), -1)
+        ) AS verdict
+        WHERE pointer_move.seq = verdict.seq AND NOT pointer_move.judged
+        """,
+    ),
     _on(
         "published observed",
         """
         MERGE INTO cell USING (
-            WITH move AS (SELECT * FROM pointer_move WHERE source_seq IS NOT NULL),
-            newest AS (
-                SELECT * FROM move QUALIFY row_number() OVER (PARTITION BY asset, partition ORDER BY seq DESC) = 1),
-            earlier AS (
-                SELECT asset, partition, version, checks_version, judged, seq FROM move
-                UNION ALL
-                SELECT c.asset, c.partition, c.version, c.checks_version, TRUE, c.published_seq
-                FROM cell AS c SEMI JOIN newest AS n
-                    ON n.asset = c.asset AND n.partition IS NOT DISTINCT FROM c.partition AND NOT n.judged),
-            verdict AS (
-                SELECT n.asset, n.partition, arg_max_null(e.checks_version, e.seq) FILTER (e.judged) AS checks_version,
-                    max(e.seq) FILTER (e.judged) > coalesce(max(e.seq) FILTER (e.version <> n.version), -1) AS holds
-                FROM newest AS n JOIN earlier AS e
-                    ON n.asset = e.asset AND n.partition IS NOT DISTINCT FROM e.partition AND e.seq < n.seq
-                WHERE NOT n.judged
-                GROUP BY n.asset, n.partition),
+            WITH newest AS (
+                SELECT * FROM pointer_move
+                QUALIFY row_number() OVER (PARTITION BY asset, partition ORDER BY seq DESC) = 1),
             source AS (
                 SELECT seq, ordinal, scheme, token_a, token_b, recipe_a, recipe_b, code_version, code_a, code_b, rows,
                     bytes, file, seq AS materialized_seq, NULL AS signature
                 FROM materialization
                 UNION ALL BY NAME
                 SELECT seq, ordinal, scheme, token_a, token_b, signature FROM observation)
-            SELECT n.asset, n.partition, n.version, n.seq AS published_seq, s.* EXCLUDE (seq),
-                CASE WHEN n.judged THEN n.checks_version WHEN v.holds THEN v.checks_version END AS checks_version
+            SELECT n.asset, n.partition, n.version, n.checks_version, n.seq AS published_seq, s.* EXCLUDE (seq)
             FROM newest AS n JOIN source AS s ON s.seq = n.source_seq
-            LEFT JOIN verdict AS v ON v.asset = n.asset AND v.partition IS NOT DISTINCT FROM n.partition
         ) AS moved ON cell.asset = moved.asset AND cell.partition IS NOT DISTINCT FROM moved.partition
         WHEN MATCHED THEN UPDATE BY NAME
         WHEN NOT MATCHED THEN INSERT BY NAME

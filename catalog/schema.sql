@@ -147,7 +147,7 @@ CREATE TABLE step (
     state VARCHAR,
     claimed_seq BIGINT
 );
-COMMENT ON TABLE step IS 'Steps that a run began, one row each.';
+COMMENT ON TABLE step IS 'Steps that a run began, one row for each time a worker took one up.';
 COMMENT ON COLUMN step.step IS 'its name (UUID)';
 COMMENT ON COLUMN step.run IS 'the run it belongs to (UUID)';
 COMMENT ON COLUMN step.asset IS 'asset key';

@@ -28,7 +28,7 @@ from ..planning.intervals import Intervals
 from ..planning.observe import Observation, source_path
 from ..planning.plan import Plan
 from ..planning.staleness import Cause, own_causes
-from ..planning.state import AssetState, checks_version, code_lanes
+from ..planning.state import AssetState
 from ..versions.recipe import Ordinals, lanes_text, recipe, token
 from . import facts
 from .executor import Executor
@@ -157,6 +157,8 @@ class Coordinator:
 
     def _dispatch(self) -> None:
         wanted = self._executor.slots * _STEPS_A_SLOT
+        if self._in_flight > wanted // 2:  # enough to do: give out many at once rather than one by one
+            return
         while self._in_flight < wanted and (taken := self._queue.take(wanted - self._in_flight)) is not None:
             asset, ordinals = taken
             state = self._world.states[asset.key]
@@ -195,7 +197,7 @@ class Coordinator:
         code = self._world.code_now(asset, len(positions))
         recipes = recipe(code, [digest for _, _, digest in edges]).hexadecimal()
         digests = [digest.hexadecimal() for _, _, digest in edges]
-        scheme, code_text, seq = _scheme(asset), lanes_text(code_lanes(asset)), self._seq
+        scheme, code_text, seq = _scheme(asset), lanes_text(state.code_lanes), self._seq
         for index, ordinal in enumerate(ordinals.tolist()):
             inputs = [
                 [edge.name, low, high, digests[number][index]]
@@ -268,7 +270,8 @@ class Coordinator:
     def _gather(self, outcome: StepOutcome, cell: CellOutcome, published: list[list[Any]], folders: set[Path]) -> None:
         """Add the facts of one cell to the group."""
         asset = outcome.work.asset
-        key = self._world.states[asset.key].key(cell.ordinal)
+        state = self._world.states[asset.key]
+        key = state.key(cell.ordinal)
         claim = self._claims.pop((asset.key, cell.ordinal), None)
         if cell.stored is not None:
             assert claim is not None  # noqa: S101  # every cell to be made was claimed
@@ -282,7 +285,7 @@ class Coordinator:
             self._facts.append(facts.failed(self._run, outcome, cell, key))
             self._result.failures.append(Failure(Cell(asset.key, key), cell.error, cell.message, cell.traceback))
             return
-        published.append([asset.key, key, cell.judged_version, checks_version(asset)])
+        published.append([asset.key, key, cell.judged_version, state.checks_version])
         self._result.warned.extend(Warned(Cell(asset.key, key), check) for check in cell.checks if not check.passed)
 
     def _settle(self, state: AssetState, cells: Sequence[CellOutcome]) -> None:
@@ -291,7 +294,7 @@ class Coordinator:
         bad = np.array([cell.ordinal for cell in cells if cell.error is not None], np.int64)
         for cell in good:
             position = cell.ordinal - state.first
-            state.checks[position] = checks_version(state.asset)
+            state.checks[position] = state.checks_version
             state.failed[position] = False
             if cell.stored is None:
                 continue

@@ -36,10 +36,15 @@ class Definition:
     """One asset: the payload of its newest `declared` record, and the columns of its newest `column_lineage` record."""
 
     def __init__(self, declared: Mapping[str, Any] | None, lineage: Mapping[str, Any] | None) -> None:
+        self._source = (declared, lineage)
         self._declared = {**_UNDECLARED, **(declared or {})}
         self._lineage = lineage
         self._job_facets: dict[tuple[str | None, bool], Json] = {}
         self._column_facets: tuple[Sequence[tuple[str, str]], Json] = ((), {})
+
+    def is_of(self, declared: Mapping[str, Any] | None, lineage: Mapping[str, Any] | None) -> bool:
+        """Tell whether this was made from these very payloads."""
+        return self._source[0] is declared and self._source[1] is lineage
 
     @property
     def is_external(self) -> bool:

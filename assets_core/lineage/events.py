@@ -6,9 +6,8 @@ only what was published. It must not touch a disk or a network; the events share
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from blake3 import blake3
 
@@ -17,56 +16,9 @@ from catalog.journal import Record
 from .. import __version__
 from .definitions import Definition, Span
 from .facets import PRODUCER, RUN_EVENT, Json, assertions, facet, tests
+from .occasions import Occasion, Run, Step, Story, story_from_json
 
 JOURNAL_FACET = "assetsCore_journal"
-
-_VERSIONS_KEPT = 200_000
-_SESSIONS_KEPT = 10_000
-_ENDS = {"done": "COMPLETE", "failed": "FAIL", "interrupted": "ABORT"}
-
-_Key = TypeVar("_Key")
-_Value = TypeVar("_Value")
-
-CellAddress = tuple[str, str | None]
-"""Asset and partition key."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """A run that has begun, with the run facets that its events and those of its steps share."""
-
-    run: str
-    job: Json
-    engine: Json
-    parent: Json
-    commit: str | None
-    dirty: bool
-
-
-@dataclass(slots=True)
-class _Step:
-    """A step that has begun and what became of its cells so far; `waiting` are those not settled, in order."""
-
-    run: _Run
-    step: str
-    asset: str
-    started_at: str
-    cells: Sequence[str | None]
-    waiting: dict[str | None, None]
-    made: dict[str | None, Json] = field(default_factory=dict)
-    judged: list[Json] = field(default_factory=list)
-    failed: list[Json] = field(default_factory=list)
-    published: list[str | None] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class _Occasion:
-    """A reason for an event: a run, or a step of it, enters a state."""
-
-    state: str
-    run: _Run
-    step: _Step | None = None
-    errors: Sequence[str] = ()
 
 
 class EventMapper:
@@ -75,149 +27,56 @@ class EventMapper:
     def __init__(self, namespace: str, dataset_namespace: str) -> None:
         self._namespace = namespace
         self._datasets = dataset_namespace
-        self._sessions: dict[int, Json] = {}
-        self._declared: dict[str, Json] = {}
-        self._lineage: dict[str, Json] = {}
+        self._story = Story()
         self._definitions: dict[str, Definition] = {}
-        self._runs: dict[str, _Run] = {}
-        self._steps: dict[str, _Step] = {}
-        self._claims: dict[tuple[str, str, str | None], _Step] = {}
-        self._versions: dict[CellAddress, tuple[str, int]] = {}
 
     def feed(self, record: Record) -> list[Json]:
         """Take in the next record; return the events it gives rise to, each with its `seq` in a facet of its run."""
-        return [self._event(occasion, record, position) for position, occasion in enumerate(self._take(record))]
+        return [self._event(one, record, position) for position, one in enumerate(self._story.take(record))]
 
     def pass_over(self, record: Record) -> None:
-        """Take in the next record, whose events were delivered before."""
-        self._take(record)
+        """Take in the next record, of which no event is wanted."""
+        self._story.take(record)
 
-    def _take(self, record: Record) -> list[_Occasion]:
-        payload = record.payload
-        if record.v != 1:
-            return []
-        match record.kind:
-            case "session":
-                _remember(self._sessions, record.seq, payload, _SESSIONS_KEPT)
-            case "declared":
-                self._declared[payload["asset"]] = payload
-                self._definitions.pop(payload["asset"], None)
-            case "withdrawn":
-                self._declared.pop(payload["asset"], None)
-                self._definitions.pop(payload["asset"], None)
-            case "column_lineage":
-                self._lineage[payload["asset"]] = payload["columns"]
-                self._definitions.pop(payload["asset"], None)
-            case "observed":
-                cell = (payload["asset"], payload["partition"])
-                _remember(self._versions, cell, (payload["version"], record.seq), _VERSIONS_KEPT)
-            case "run_started":
-                run = self._runs[payload["run"]] = self._begin(payload["run"], payload["kind"], record.by)
-                return [_Occasion("START", run)]
-            case "claimed":
-                return [_Occasion("START", self._run(payload["run"], record.by), self._claim(payload, record.by))]
-            case "materialized":
-                if step := self._steps.get(payload["step"]):
-                    step.made[payload["partition"]] = payload
-            case "judged":
-                if step := self._steps.get(payload["step"]):
-                    step.judged.append(payload)
-            case "published":
-                return self._publish(payload, record.seq)
-            case "failed":
-                if step := self._steps.get(payload["step"]):
-                    step.failed.append(payload)
-                    return self._settle([(step, payload["partition"])])
-            case "run_ended":
-                return self._end(payload, record.by)
-        return []
+    def to_json(self) -> Json:
+        """Return what the mapper knows as JSON values."""
+        return self._story.to_json()
 
-    def _run(self, run: str, by: int) -> _Run:
-        return self._runs.get(run) or self._begin(run, "materialize", by)
+    def resume(self, document: Mapping[str, Any]) -> None:
+        """Know what the mapper knew that wrote a document with `to_json`, and nothing else."""
+        self._story = story_from_json(document)
 
-    def _begin(self, run: str, kind: str, by: int) -> _Run:
-        """Return a run, its job named for the command; no asset key has a blank, so that no two jobs share a name."""
-        session = self._sessions.get(by, {})
-        job = {"namespace": self._namespace, "name": f"assets {kind}"}
-        address = {"run": {"runId": run}, "job": job}
-        job_type = facet("JobTypeJobFacet", processingType="BATCH", integration="ASSETS_CORE", jobType="RUN")
+    def _definition(self, asset: str) -> Definition:
+        declared, lineage = self._story.declared.get(asset), self._story.lineage.get(asset)
+        found = self._definitions.get(asset)
+        if found is None or not found.is_of(declared, lineage):
+            found = self._definitions[asset] = Definition(declared, lineage)
+        return found
+
+    def _event(self, occasion: Occasion, record: Record, position: int) -> Json:
+        run, step = occasion.run, occasion.step
         engine = facet(
             "ProcessingEngineRunFacet",
-            version=session.get("product", __version__),
+            version=run.product or __version__,
             name="assets-core",
             openlineageAdapterVersion=__version__,
         )
-        return _Run(
-            run,
-            {**job, "facets": {"jobType": job_type}},
-            engine,
-            facet("ParentRunFacet", **address, root=address),
-            session.get("commit"),
-            bool(session.get("dirty")),
-        )
-
-    def _claim(self, payload: Json, by: int) -> _Step:
-        run, asset, cells = self._run(payload["run"], by), payload["asset"], payload["cells"]
-        step = _Step(run, payload["step"], asset, payload["started_at"], cells, dict.fromkeys(cells))
-        self._steps[step.step] = step
-        self._claims.update(((run.run, asset, cell), step) for cell in cells)
-        return step
-
-    def _publish(self, payload: Json, seq: int) -> list[_Occasion]:
-        settled: list[tuple[_Step, str | None]] = []
-        for asset, partition, version, _ in payload["cells"]:
-            _remember(self._versions, (asset, partition), (version, seq), _VERSIONS_KEPT)
-            if step := self._claims.get((payload["run"], asset, partition)):
-                step.published.append(partition)
-                settled.append((step, partition))
-        return self._settle(settled)
-
-    def _settle(self, cells: Iterable[tuple[_Step, str | None]]) -> list[_Occasion]:
-        """Return the ends of the steps of which the last cell has settled."""
-        ended: list[_Occasion] = []
-        for step, partition in cells:
-            step.waiting.pop(partition, None)
-            if not step.waiting:
-                self._forget(step)
-                errors = [_failure(one) for one in step.failed]
-                ended.append(_Occasion("FAIL" if errors else "COMPLETE", step.run, step, errors))
-        return ended
-
-    def _forget(self, step: _Step) -> None:
-        self._steps.pop(step.step, None)
-        for cell in step.cells:
-            self._claims.pop((step.run.run, step.asset, cell), None)
-
-    def _end(self, payload: Json, by: int) -> list[_Occasion]:
-        ended: list[_Occasion] = []
-        for step in [step for step in self._steps.values() if step.run.run == payload["run"]]:
-            self._forget(step)
-            errors = [_failure(one) for one in step.failed]
-            ended.append(_Occasion("FAIL" if errors else "ABORT", step.run, step, errors))
-        state = _ENDS.get(payload["state"], "OTHER")
-        errors = [f"{payload['failed']} cells failed, {payload['blocked']} were blocked"] if state == "FAIL" else []
-        ended.append(_Occasion(state, self._run(payload["run"], by), None, errors))
-        self._runs.pop(payload["run"], None)
-        return ended
-
-    def _definition(self, asset: str) -> Definition:
-        found = self._definitions.get(asset)
-        if found is None:
-            found = self._definitions[asset] = Definition(self._declared.get(asset), self._lineage.get(asset))
-        return found
-
-    def _event(self, occasion: _Occasion, record: Record, position: int) -> Json:
-        run, step = occasion.run, occasion.step
-        facets: Json = {"processing_engine": run.engine}
-        at, name, job = record.at, run.run, run.job
+        facets: Json = {"processing_engine": engine}
         inputs: list[Json] = []
         outputs: list[Json] = []
-        if step is not None:
+        at, run_id = record.at, run.run
+        if step is None:
+            job = self._run_job(run)
+            job["facets"] = {
+                "jobType": facet("JobTypeJobFacet", processingType="BATCH", integration="ASSETS_CORE", jobType="RUN")
+            }
+        else:
             definition = self._definition(step.asset)
-            name = step.step
-            job_facets = definition.job_facets(run.commit, dirty=run.dirty)
-            job = {"namespace": self._namespace, "name": step.asset, "facets": job_facets}
-            facets["parent"] = run.parent
+            run_id = step.step
+            job = {"namespace": self._namespace, "name": step.asset}
+            job["facets"] = definition.job_facets(run.commit, dirty=run.dirty)
+            address = {"run": {"runId": run.run}, "job": self._run_job(run)}
+            facets["parent"] = facet("ParentRunFacet", **address, root=address)
             if (nominal := definition.nominal_time(step.cells[0], step.cells[-1])) is not None:
                 facets["nominalTime"] = nominal
             if occasion.state == "START":
@@ -234,13 +93,17 @@ class EventMapper:
             "eventTime": at,
             "producer": PRODUCER,
             "schemaURL": RUN_EVENT,
-            "run": {"runId": name, "facets": facets},
+            "run": {"runId": run_id, "facets": facets},
             "job": job,
             "inputs": inputs,
             "outputs": outputs,
         }
 
-    def _inputs(self, step: _Step, definition: Definition) -> list[Json]:
+    def _run_job(self, run: Run) -> Json:
+        """Return the job of a run, named for its command: no asset key has a blank, so the names never clash."""
+        return {"namespace": self._namespace, "name": f"assets {run.kind}"}
+
+    def _inputs(self, step: Step, definition: Definition) -> list[Json]:
         """Return what a step read: its upstreams, and its own data where it only judged it."""
         spans: dict[str, set[Span]] = {}
         for made in step.made.values():
@@ -264,15 +127,15 @@ class EventMapper:
         facets = dict(definition.dataset_facets) if definition.is_external else {}
         first, end = spans[0]
         if len(spans) == 1 and end - first == 1:
-            version, seq = self._versions.get((upstream, definition.key(first)), ("", 0))
-            if version and seq <= position:  # a newer one was published after this step had read
+            version = self._story.version(upstream, definition.key(first), position)
+            if version is not None:
                 facets["version"] = facet("DatasetVersionDatasetFacet", datasetVersion=version)
         dataset = self._dataset(upstream, facets)
         if (condition := definition.spanned(spans) if definition.partitions else None) is not None:
             dataset["inputFacets"] = {"subset": facet("InputSubsetInputDatasetFacet", inputCondition=condition)}
         return dataset
 
-    def _outputs(self, step: _Step, definition: Definition) -> list[Json]:
+    def _outputs(self, step: Step, definition: Definition) -> list[Json]:
         """Return the asset with what was made and published of it, if anything was."""
         made = [step.made[cell] for cell in step.published if cell in step.made]
         if not made:
@@ -321,12 +184,7 @@ def _version(cells: Sequence[Json]) -> Json:
     return {"version": facet("DatasetVersionDatasetFacet", datasetVersion=version)}
 
 
-def _failure(failed: Json) -> str:
-    cell = failed["asset"] if failed["partition"] is None else f"{failed['asset']}@{failed['partition']}"
-    return f"{cell}: {failed['error']}: {failed['message']}"
-
-
-def _error_message(occasion: _Occasion) -> Json:
+def _error_message(occasion: Occasion) -> Json:
     """Return the errors of a step, the first one first, with its traceback."""
     members = {"message": "\n".join(occasion.errors), "programmingLanguage": "PYTHON"}
     if occasion.step is not None and occasion.step.failed and occasion.step.failed[0]["traceback"]:
@@ -343,11 +201,3 @@ def _merged(spans: Iterable[Span]) -> list[Span]:
         else:
             merged.append((first, end))
     return merged
-
-
-def _remember(known: dict[_Key, _Value], key: _Key, value: _Value, limit: int) -> None:
-    """Set a value as the newest and let go of the oldest beyond a limit."""
-    known.pop(key, None)
-    known[key] = value
-    if len(known) > limit:
-        del known[next(iter(known))]

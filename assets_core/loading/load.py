@@ -27,17 +27,16 @@ class Loaded:
     runtimes: dict[AssetKey, Runtime]
 
 
-def load(root: Path, definitions: str) -> Loaded:
+def load(root: Path, folder: Path) -> Loaded:
     """Return what a project declares; places are relative to its root.
 
     Raises: DefinitionErrors with everything that is wrong, in all files.
     """
-    folder = root / definitions
     if not folder.is_dir():
         raise DefinitionErrors(
             [
                 DefinitionError(
-                    f"there is no folder {definitions!r} for definitions",
+                    f"there is no folder {folder} for definitions",
                     place=Place("assets.toml"),
                     remedy="make it, or name another one as [project] definitions",
                 )

@@ -32,8 +32,9 @@ _OUTSIDE_EVENTS = frozenset(["subprocess.Popen", "os.system", "os.posix_spawn", 
 
 @dataclass(slots=True)
 class Watch:
-    """What a load looked at."""
+    """What a load of the project at `root` looked at."""
 
+    root: str
     files: set[str] = field(default_factory=set)
     folders: set[str] = field(default_factory=set)
     variables: dict[str, str | None] = field(default_factory=dict)
@@ -63,8 +64,7 @@ def watching(root: Path) -> Iterator[Watch]:
 
     Source: the audit events of CPython, which also see what library code opens on a definition's behalf.
     """
-    watch = Watch()
-    watch.folders.add(str(root))
+    watch = Watch(str(root), folders={str(root)})
 
     def note(event: str, arguments: tuple[Any, ...]) -> None:
         if not watch.active:
@@ -87,12 +87,13 @@ def watching(root: Path) -> Iterator[Watch]:
         os.environ.__class__ = environment_type
 
 
-def keep(root: Path, state: Path, assets: Iterable[Asset], watch: Watch) -> None:
-    """Write the assets down with what they depend on; write nothing where that cannot be known."""
+def keep(folder: Path, state: Path, assets: Iterable[Asset], watch: Watch) -> None:
+    """Write the assets of a folder of definitions down with what they depend on; write nothing where that cannot be known."""
     assets = list(assets)
     target = state / _FILE
     files = sorted(file for file in watch.files if not _is_installed(file) and not Path(file).is_relative_to(state))
-    searched = {*sys.path, *(os.path.dirname(path) for path in sys.path)} - {str(root)}  # by imports of libraries
+    # Folders that imports of libraries search are not looked at by the definitions themselves.
+    searched = {*sys.path, *(os.path.dirname(path) for path in sys.path)} - {watch.root}
     folders = sorted(folder for folder in watch.folders if not _is_installed(folder) and folder not in searched)
     sources = [file for file in files if file.endswith(".py")]
     if watch.left_the_process or any(_is_unsteady(file) for file in sources) or _any_explicit(assets):
@@ -100,6 +101,7 @@ def keep(root: Path, state: Path, assets: Iterable[Asset], watch: Watch) -> None
         return
     document = {
         "form": _FORM,
+        "definitions": str(folder),
         "installed": _installed(),
         "files": {file: _content(file) for file in files},
         "folders": {folder: _names(folder) for folder in folders},
@@ -112,11 +114,12 @@ def keep(root: Path, state: Path, assets: Iterable[Asset], watch: Watch) -> None
     temporary.replace(target)
 
 
-def recall(root: Path, state: Path) -> list[Asset] | None:
-    """Return the remembered assets; None where there are none or where anything that they depend on has changed."""
+def recall(folder: Path, state: Path) -> list[Asset] | None:
+    """Return the remembered assets of a folder of definitions; None where there are none or where anything that they depend on has changed."""
     try:
         document = json.loads((state / _FILE).read_bytes())
-        if document["form"] != _FORM or document["installed"] != _installed() or str(root) not in document["folders"]:
+        known = (document["form"], document["definitions"], document["installed"])
+        if known != (_FORM, str(folder), _installed()):
             return None
         if any(_names(folder) != names for folder, names in document["folders"].items()):
             return None

@@ -16,7 +16,7 @@ from ..model.asset import Asset
 from ..model.keys import AssetKey
 from ..versions.recipe import recipe
 from .intervals import Flags
-from .state import World, checks_version
+from .state import World
 
 Causes = npt.NDArray[np.int64]
 
@@ -87,7 +87,7 @@ def own_causes(world: World, asset: Asset, positions: npt.NDArray[np.int64] | No
     causes[present & code.differ(world.code_now(asset, len(present)))] |= Cause.CODE_CHANGED
     edges = [digest for _, _, digest in world.edges_now(asset, positions)]
     causes[present & recorded.differ(recipe(code, edges))] |= Cause.INPUT_CHANGED
-    causes[present & (state.checks[index] != checks_version(asset))] |= Cause.CONTRACT_CHANGED
+    causes[present & (state.checks[index] != state.checks_version)] |= Cause.CONTRACT_CHANGED
     if asset.unknown:
         causes[:] |= Cause.UNKNOWN
     return causes

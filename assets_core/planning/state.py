@@ -29,13 +29,15 @@ Texts = npt.NDArray[np.object_]
 class AssetState:
     """The cells of one asset; all arrays have `end - first` elements.
 
-    `present`: a version is published (or, for an external asset, was observed). `failed`: the last attempt failed
+    `code_lanes`, `checks_version`: of the asset as it is defined now. `present`: a version is published (or, for an external asset, was observed). `failed`: the last attempt failed
     since. `token`, `recipe`, `code`: lanes recorded with the current version. `checks`: version of the checks that judged it.
     `position`: journal position as of which it was published. `narrowed`: for each set of columns that a reader is
     narrowed to, the token of these columns alone.
     """
 
     asset: Asset
+    code_lanes: tuple[int, int]
+    checks_version: str
     first: int
     end: int
     present: Flags
@@ -89,6 +91,8 @@ def empty_state(asset: Asset, now: datetime) -> AssetState:
 
     return AssetState(
         asset,
+        code_lanes(asset),
+        checks_version(asset),
         first,
         end,
         present=flags(),
@@ -144,7 +148,7 @@ class World:
 
     def code_now(self, asset: Asset, count: int) -> Lanes:
         """Return the code lanes of the asset as it is defined now, for `count` cells."""
-        return full_lanes(code_lanes(asset), count)
+        return full_lanes(self.states[asset.key].code_lanes, count)
 
 
 def code_lanes(asset: Asset) -> tuple[int, int]:

@@ -398,4 +398,3 @@ def test_batches_of_any_size_end_in_the_same_tables_and_in_those_of_the_model(
         failures = _rows(at_once, "SELECT asset, partition, seq FROM cell_failure")
         assert {(asset, partition): seq for asset, partition, seq in failures} == failures_by_model(records)
         assert len(tables["run"]) == len({run for run, *_ in tables["run"]})
-        assert len(tables["step"]) == len({row[:2] for row in tables["step"]})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 from hypothesis import strategies as st
 
@@ -212,18 +213,19 @@ def _same_moment(downstream: Partitions | None, key: str, upstream: Partitions, 
 
 def _overlapping(time: tuple[datetime, datetime], upstream: TimePartitions, last: int | None, offset: int) -> set[str]:
     """Return the keys that overlap a time: of all partitions of that grain, those outside of the bounds included."""
-    first, end = upstream.bounds(NOW)
-    margin = {"hourly": 24 * 80, "daily": 120, "weekly": 60, "monthly": 50}[upstream.kind]
-    everything = [upstream.key(ordinal) for ordinal in range(first - margin, end + margin)]
-    places = [
-        place
-        for place, other in enumerate(everything)
-        for start, stop in [window(upstream, other)]
-        if start < time[1] and stop > time[0]
-    ]
+    everything = _windows_around(upstream)
+    places = [place for place, (_, start, end) in enumerate(everything) if start < time[1] and end > time[0]]
     if last is not None:
         places = list(range(min(places[0], places[-1] + 1 - last), places[-1] + 1))
-    return {everything[place + offset] for place in places}
+    return {everything[place + offset][0] for place in places}
+
+
+@lru_cache(maxsize=256)
+def _windows_around(upstream: TimePartitions) -> list[tuple[str, datetime, datetime]]:
+    first, end = upstream.bounds(NOW)
+    margin = {"hourly": 24 * 80, "daily": 120, "weekly": 60, "monthly": 50}[upstream.kind]
+    keys = [upstream.key(ordinal) for ordinal in range(first - margin, end + margin)]
+    return [(key, *window(upstream, key)) for key in keys]
 
 
 def without_skipped(partitions: Partitions, keys: Iterable[str]) -> set[str]:

@@ -56,7 +56,7 @@ def ordinals_of(intervals: Intervals, position: int) -> list[int]:
     return [ordinal for low, high in intervals.of(position) for ordinal in range(low, high)]
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(pairs())
 def test_every_mapping_reads_what_a_trial_of_every_key_finds(pair: Pair) -> None:
     found = pair.intervals()
@@ -67,7 +67,7 @@ def test_every_mapping_reads_what_a_trial_of_every_key_finds(pair: Pair) -> None
         assert keys == without_skipped(pair.upstream, map(pair.upstream.key, expected))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(pairs(), st.integers(0, 2**32 - 1))
 def test_sums_numbers_and_counts_are_those_of_the_ordinals_read(pair: Pair, seed: int) -> None:
     found = pair.intervals()
@@ -85,7 +85,7 @@ def test_sums_numbers_and_counts_are_those_of_the_ordinals_read(pair: Pair, seed
         assert int(sums.b[position]) == sum(int(b[ordinal - first]) for ordinal in ordinals) % 2**64
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(pairs(), st.data())
 def test_taken_intervals_are_those_of_the_cells_taken(pair: Pair, data: st.DataObject) -> None:
     found = pair.intervals()
@@ -97,7 +97,7 @@ def test_taken_intervals_are_those_of_the_cells_taken(pair: Pair, data: st.DataO
         assert ordinals_of(taken, position) == ordinals_of(found, original)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(pairs(), st.data())
 def test_a_span_holds_every_cell_that_reads_one_of_its_ordinals(pair: Pair, data: st.DataObject) -> None:
     found = pair.intervals()

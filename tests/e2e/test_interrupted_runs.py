@@ -1,0 +1,220 @@
+"""Does a run that is killed, interrupted or disturbed lose nothing, double nothing, and go on where it stood?
+
+Two chained assets of sixty days. A gate, where a test puts one, holds a day until the test lets it pass.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from command import Project, ended, kill, wait_until
+
+BACKFILL = ("backfill", "*", "--partitions", "2024-01-01..2024-02-29")
+ASSETS = '''
+    import time
+    from pathlib import Path
+
+    import polars as pl
+    from assets_core import DailyPartitions, MonthlyPartitions, Partition, asset
+
+    DAYS = DailyPartitions("2024-01-01", "2024-03-01")
+    GATE = Path("{root}/gate")
+
+    @asset(partitions=DAYS)
+    def first(partition: Partition) -> pl.DataFrame:
+        held = GATE / partition.key
+        if held.exists():
+            held.with_suffix(".reached").touch()
+            while held.exists():
+                time.sleep(0.005)
+        return pl.DataFrame({{"day": [partition.key]}})
+
+    @asset(partitions=DAYS)
+    def second(first: pl.DataFrame) -> pl.DataFrame:
+        return first.with_columns(twice=pl.col("day") + pl.col("day"))
+
+    @asset(partitions=MonthlyPartitions("2024-01-01", "2024-03-01"))
+    def month(second: pl.DataFrame) -> pl.DataFrame:
+        return second.select(days=pl.len())
+'''
+CELLS = 60 + 60 + 2
+
+
+@pytest.fixture
+def days(project: Project) -> Project:
+    project.write("assets.toml", '[project]\nname = "days"\n[run]\nthreads = 2\n')
+    project.define(ASSETS.format(root=project.root))
+    (project.root / "gate").mkdir()
+    return project
+
+
+class Gate:
+    """Holds some days of `first`; which have been reached tells how far the run is."""
+
+    def __init__(self, project: Project, *days: str) -> None:
+        self._held = [project.root / "gate" / day for day in days]
+        for held in self._held:
+            held.touch()
+
+    @property
+    def reached(self) -> bool:
+        return all(held.with_suffix(".reached").exists() for held in self._held)
+
+    def open(self) -> None:
+        for held in self._held:
+            held.unlink()
+
+
+def journal_bytes(project: Project) -> int:
+    return sum(segment.stat().st_size for segment in (project.root / ".assets" / "journal").glob("*.jsonl"))
+
+
+def staged(project: Project) -> list[Path]:
+    return list((project.root / ".assets" / "staging").iterdir())
+
+
+def require_finished_once(project: Project) -> None:
+    """Every cell was published, no cell twice, and what was written is as it was written."""
+    published = project.published()
+    assert len(published) == CELLS
+    assert set(published.values()) == {1}
+    verified = project.run("catalog", "verify")
+    assert (verified.code, verified.out) == (0, ""), verified
+    assert staged(project) == []
+    assert project.query("SELECT sum(days) AS days FROM month") == [{"days": 60}]
+    assert project.must("materialize").err == f"nothing to do: {CELLS} cells fresh\n"
+
+
+def test_a_backfill_killed_at_several_moments_finishes_and_publishes_nothing_twice(days: Project) -> None:
+    for size_bytes in (1, 3_000, 40_000, 90_000):
+        process = days.start(*BACKFILL)
+        wait_until(lambda size=size_bytes: journal_bytes(days) >= size, process)  # type: ignore[misc]
+        assert kill(process).code == -signal.SIGKILL
+        assert days.run("status").code == 0
+    killed = len(days.records("run_started"))
+    last = days.process(*BACKFILL)
+    assert last.code == 0, last.err
+    assert "started again" not in last.err
+    require_finished_once(days)
+    runs = days.must("runs", "--json").value
+    assert [run["state"] for run in runs] == ["done"] + ["interrupted"] * killed
+    assert sum(run["made"] for run in runs) == CELLS
+
+
+def test_a_killed_run_keeps_what_it_had_made_and_the_next_does_only_what_is_left(days: Project) -> None:
+    gate = Gate(days, "2024-01-11", "2024-01-12")
+    process = days.start(*BACKFILL)
+    wait_until(lambda: gate.reached and len(days.published()) == 10, process)
+    kill(process)
+    gate.open()
+    before = days.tail
+    outcome = days.must(*BACKFILL, "--json").value
+    assert (outcome["made"], outcome["fresh"]) == (CELLS - 10, 10)
+    assert len(days.made(behind=before)) == CELLS - 10
+    require_finished_once(days)
+
+
+def test_ctrl_c_lets_running_steps_end_keeps_what_was_made_and_the_next_run_resumes(days: Project) -> None:
+    gate = Gate(days, "2024-01-11", "2024-01-12")
+    process = days.start(*BACKFILL)
+    wait_until(lambda: gate.reached and len(days.published()) == 10, process)
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    said = process.stderr.readline() + process.stderr.readline()
+    assert said == "\ninterrupted: the steps that run are ended first; once more ends the process at once\n"
+    gate.open()
+    outcome = ended(process)
+    assert outcome.code == 130
+    assert outcome.out == ""
+    assert outcome.err.startswith("12 cells made, 0 fresh, 0 failed, 0 blocked in ")
+    assert outcome.err.endswith("interrupted: what was made is published; run the same command again to go on\n")
+    assert days.published().keys() >= {"first@2024-01-11", "first@2024-01-12"}
+    assert days.must("runs", "--json").value[0]["state"] == "interrupted"
+    assert days.must(*BACKFILL, "--json").value["made"] == CELLS - 12
+    require_finished_once(days)
+
+
+def test_ctrl_c_in_the_middle_of_writing_loses_no_step_that_was_made(days: Project) -> None:
+    for size_bytes in (20_000, 60_000, 100_000):
+        process = days.start(*BACKFILL)
+        wait_until(lambda size=size_bytes: journal_bytes(days) >= size, process)  # type: ignore[misc]
+        process.send_signal(signal.SIGINT)
+        assert ended(process).code == 130
+        assert len(days.made()) == len(days.published())
+    days.must(*BACKFILL)
+    require_finished_once(days)
+
+
+def test_a_second_ctrl_c_ends_the_process_at_once(days: Project) -> None:
+    gate = Gate(days, "2024-01-11", "2024-01-12")
+    process = days.start(*BACKFILL)
+    wait_until(lambda: gate.reached and len(days.published()) == 10, process)
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    process.stderr.readline()
+    process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    assert ended(process).code == 130  # although no day was let pass
+    gate.open()
+    assert days.must(*BACKFILL, "--json").value["made"] == CELLS - 10
+    require_finished_once(days)
+
+
+def test_every_question_is_answered_while_a_backfill_runs(days: Project) -> None:
+    gate = Gate(days, "2024-01-11", "2024-01-12")
+    process = days.start(*BACKFILL)
+    wait_until(lambda: gate.reached and len(days.published()) == 10, process)
+    first = {"asset": "first", "cells": 60, "fresh": 10, "stale": 0, "missing": 50, "failed": 0}
+    assert days.must("status", "first", "--json").value == [first]
+    (run,) = days.must("runs", "--json").value
+    assert (run["state"], run["made"]) == ("running", 10)
+    for question in (
+        ("plan", "--json"),
+        ("list",),
+        ("explain", "first@2024-01-11"),
+        ("show", "second"),
+        ("query", "SELECT count(*) FROM second"),
+        ("lineage", "second"),
+        ("lineage", "events"),
+        ("catalog", "verify"),
+    ):
+        started = time.monotonic()
+        outcome = days.run(*question)
+        assert outcome.code == 0, (question, outcome.err)
+        assert time.monotonic() - started < 2, question
+    gate.open()
+    assert ended(process).code == 0
+    require_finished_once(days)
+
+
+def test_status_never_fails_nor_waits_while_a_backfill_writes(days: Project) -> None:
+    days.must("status")  # imports what it needs
+    process = days.start(*BACKFILL)
+    seen = [0]
+    while process.poll() is None:
+        started = time.monotonic()
+        outcome = days.run("status", "--json")
+        assert outcome.code == 0, outcome.err
+        assert time.monotonic() - started < 2
+        seen.append(sum(row["fresh"] for row in outcome.value))
+    assert ended(process).code == 0
+    assert seen == sorted(seen)
+    assert sum(row["fresh"] for row in days.must("status", "--json").value) == CELLS
+
+
+def test_a_second_run_at_the_same_time_is_refused_and_told_who_is_at_work(days: Project) -> None:
+    gate = Gate(days, "2024-01-01")
+    process = days.start(*BACKFILL)
+    wait_until(lambda: gate.reached, process)
+    for command in (("materialize", "--json"), BACKFILL):
+        outcome = days.run(*command)
+        assert (outcome.code, outcome.out) == (4, "")
+        assert f"another run is going on in {days.root} (process {process.pid})" in outcome.err
+        assert "remedy: wait until it has ended" in outcome.err
+        assert "Traceback" not in outcome.err
+    gate.open()
+    assert ended(process).code == 0
+    require_finished_once(days)

@@ -1,0 +1,218 @@
+"""One example: a random project in a folder, its oracle beside it, and what must hold after every plan and run.
+
+Used by the property tests. It calls the product in process, with a new `Project` after each edit.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow.parquet as pq
+import pytest
+from naive_oracle import CERTAIN, Cell, Oracle, Outcome
+from naive_partitions import Scheme, Slot, midnight, slots
+from random_project import Project, Rows, written
+
+from assets_core.errors import SelectionError
+from assets_core.materialize import look, materialize, plan
+from assets_core.planning.choose import states_of
+from assets_core.planning.plan import Plan
+from assets_core.planning.staleness import Cause
+from assets_core.project import find_project
+from catalog.journal import read
+
+LONG_AGO = 1_600_000_000
+
+
+class Scenario:
+    """A project in `folder`; `oracle` follows what the product does by itself and is compared with it."""
+
+    def __init__(self, folder: Path, project: Project) -> None:
+        self.folder = folder
+        self.oracle = Oracle(project)
+        self._texts: dict[str, str | None] = {}
+        self._write(project)
+
+    def edit(self, project: Project) -> None:
+        """Put another state of the project in place of the present one."""
+        self.oracle.project = project
+        self._write(project)
+
+    def touch(self) -> None:
+        """Write every external file again, as it is."""
+        for path, text in self._texts.items():
+            if path.startswith("data/") and text is not None:
+                (self.folder / path).unlink()
+                (self.folder / path).write_text(text)
+
+    def _write(self, project: Project) -> None:
+        texts = written(project)
+        for path in self._texts.keys() | texts.keys():
+            text, file = texts.get(path), self.folder / path
+            if text is None:
+                file.unlink(missing_ok=True)
+            elif text != self._texts.get(path):
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(text)
+        self._texts = texts
+
+    # Comparing
+
+    def run(
+        self, selection: tuple[str, set[str]] | None = None, days: tuple[date, date] | None = None, force: bool = False
+    ) -> Outcome:
+        """Plan and materialize; require that both do what the oracle says; return what was done."""
+        text, keys = selection or ("*", set(self.oracle.project.assets))
+        ranges = None if days is None else f"{days[0]}..{days[1]}"
+        selected = self._selected(keys, days)
+        if selected is None:
+            with pytest.raises(SelectionError):
+                materialize(find_project(self.folder), text, ranges, force=force)
+            return Outcome()
+        self._compare_states()
+        planned = plan(find_project(self.folder), text, ranges, force=force)
+        self._compare_plan(planned, selected, force)
+        before = self._last_seq()
+        result = materialize(find_project(self.folder), text, ranges, force=force)
+        expected = self.oracle.run(selected, force)
+        found = self._happened(before)
+        assert found == expected
+        done = (result.made, result.failed, result.blocked)
+        assert done == (len(found.made) + len(found.judged), len(found.failed), len(found.blocked))
+        assert result.fresh == len(selected) - sum(done)
+        self._compare_listed(planned, found)
+        return found
+
+    def _compare_states(self) -> None:
+        """The worst bug: a cell that is fresh for the product and stale by the law."""
+        states = states_of(look(find_project(self.folder)).world)
+        every = set(self.oracle.cells())
+        stale = self.oracle.plan(every, force=False)
+        fresh = {
+            (str(key), slot.key)
+            for key, found in states.items()
+            for slot, is_fresh in zip(slots(self.oracle.project.assets[key].scheme), found.fresh.tolist(), strict=True)
+            if is_fresh
+        }
+        assert not fresh & stale.keys(), "fresh for the product, stale by the law"
+        assert fresh == every - stale.keys()
+
+    def _compare_plan(self, planned: Plan, selected: set[Cell], force: bool) -> None:
+        found = {
+            (str(cell.asset), cell.partition): (_kinds(int(steps.causes[index])), bool(steps.blocked[index]))
+            for steps, index, cell in planned.cells()
+        }
+        by_law = self.oracle.plan(selected, force)
+        assert found == {cell: (each.causes, each.blocked) for cell, each in by_law.items() if cell in selected}
+
+    def _compare_listed(self, planned: Plan, found: Outcome) -> None:
+        """What ran was in the plan; what the plan was certain of did run, unless something before it failed."""
+        listed = {(str(cell.asset), cell.partition): int(steps.causes[index]) for steps, index, cell in planned.cells()}
+        ran = found.made | found.judged | found.failed
+        assert ran <= listed.keys()
+        certain = {cell for cell, causes in listed.items() if _kinds(causes) & CERTAIN}
+        assert certain <= ran | found.blocked
+        assert found.skipped == listed.keys() - ran - found.blocked
+
+    def data_is_as_from_scratch(self, other: Path) -> None:
+        """Make everything anew in another folder; require equal data and recipes for every fresh cell of both."""
+        shutil.copytree(self.folder, other, ignore=shutil.ignore_patterns(".assets", "__pycache__"))
+        materialize(find_project(other))
+        scratch = Oracle(self.oracle.project)
+        scratch.run(set(scratch.cells()), force=False)
+        stale = self.oracle.plan(set(self.oracle.cells()), force=False).keys()
+        mine, its = published(self.folder), published(other)
+        for cell, made in self.oracle.made.items():
+            if cell in mine or cell not in stale:
+                assert mine[cell][0] == made.content, f"{cell} does not hold what was made last"
+        assert {cell: content for cell, (content, _) in its.items()} == {c: m.content for c, m in scratch.made.items()}
+        fresh = {cell for cell in self.oracle.cells() if cell not in stale}
+        assert {cell: mine[cell] for cell in fresh & its.keys()} == {cell: its[cell] for cell in fresh & its.keys()}
+        assert fresh - its.keys() == set(), "fresh, though it cannot be made"
+
+    def nothing_is_left_to_do(self) -> None:
+        """Require that another run does nothing, not even write."""
+        journal = self._journal_bytes()
+        result = materialize(find_project(self.folder))
+        assert result.run is None
+        assert result.fresh == len(self.oracle.cells())
+        assert self._journal_bytes() == journal
+
+    # What is asked for, what happened
+
+    def _selected(self, keys: set[str], days: tuple[date, date] | None) -> set[Cell] | None:
+        """Return the made cells of some assets in a range of days; None where the range is outside of all of them."""
+        assets = [asset for asset in self.oracle.project.made() if asset.key in keys]
+        if days is None:
+            return set(self.oracle.cells(assets))
+        inside = {
+            (asset.key, slot.key)
+            for asset in assets
+            if asset.scheme is not None
+            for slot in slots(asset.scheme)
+            if _is_in(asset.scheme, slot, days)
+        }
+        return inside | {(asset.key, None) for asset in assets if asset.scheme is None} if inside else None
+
+    def _last_seq(self) -> int:
+        return max((record.seq for record in read(self.folder / ".assets" / "journal")), default=0)
+
+    def _journal_bytes(self) -> bytes:
+        return b"".join(path.read_bytes() for path in sorted((self.folder / ".assets" / "journal").glob("*.jsonl")))
+
+    def _happened(self, after: int) -> Outcome:
+        """Return what the journal says of the cells since a record."""
+        cells: dict[str, list[Cell]] = defaultdict(list)
+        for record in read(self.folder / ".assets" / "journal", after):
+            payload: dict[str, Any] = record.payload
+            if record.kind in ("materialized", "failed"):
+                cells[record.kind].append((payload["asset"], payload["partition"]))
+            elif record.kind in ("claimed", "skipped", "blocked"):
+                cells[record.kind] += [(payload["asset"], partition) for partition in payload["cells"]]
+            elif record.kind == "published":
+                cells["published"] += [(asset, partition) for asset, partition, *_ in payload["cells"]]
+        for kind, found in cells.items():
+            assert len(found) == len(set(found)), f"a cell is {kind} twice in one run"
+        made, published = set(cells["materialized"]), set(cells["published"])
+        failed = set(cells["failed"])
+        assert made <= published
+        assert set(cells["claimed"]) == published | failed
+        return Outcome(made, published - made, set(cells["skipped"]), failed, set(cells["blocked"]))
+
+
+def _kinds(causes: int) -> frozenset[str]:
+    return frozenset(cause.kind for cause in Cause if causes & cause)
+
+
+def _is_in(scheme: Scheme, slot: Slot, days: tuple[date, date]) -> bool:
+    """Tell whether the time of a partition, or of its first dimension, overlaps some days of its zone."""
+    if scheme.kind == "product":
+        name, first = scheme.dimensions[0]
+        return _is_in(first, slot.parts[name], days)
+    if slot.start is None or slot.end is None:
+        return False
+    zone = ZoneInfo(scheme.tz)
+    return slot.start < midnight(days[1] + timedelta(days=1), zone) and slot.end > midnight(days[0], zone)
+
+
+def published(folder: Path) -> Mapping[Cell, tuple[Rows, tuple[int, int]]]:
+    """Return content and recorded recipe of every cell of the definitions, found by the catalog's pointers."""
+    project = find_project(folder)
+    found: dict[Cell, tuple[Rows, tuple[int, int]]] = {}
+    for key, state in look(project).world.states.items():
+        if state.asset.is_external:
+            continue
+        for position in state.present.nonzero()[0].tolist():
+            table = pq.read_table(project.state / "data" / state.file[position])
+            rows = tuple(zip(*(table[name].to_pylist() for name in ("n", "m")), strict=True))
+            recipe = int(state.recipe.a[position]), int(state.recipe.b[position])
+            found[str(key), state.key(state.first + position)] = rows, recipe
+    return found
