@@ -1,8 +1,8 @@
 """What a project writes: `@asset`, `@check`, `sql_asset`, `external`, `Upstream`.
 
 Each call makes one declaration and hands it to the load that is going on (`project.py`); outside of a load it changes
-nothing: a decorated function stays the plain function that it was. Nothing is judged here, so that all wrong definitions of a
-project can be reported at once.
+nothing: a decorated function stays the plain function that it was. Nothing is judged here, so that all wrong
+definitions of a project can be reported at once.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Function = TypeVar("Function", bound=Callable[..., object])
 class Upstream:
     """Say more about an input, inside `Annotated`: another key, a mapping, the columns to read.
 
-    Example: `def report(sales: Annotated[pl.LazyFrame, Upstream("shop/sales", columns=["amount"])]) -> pl.LazyFrame: ...`
+    Example: `def report(sales: Annotated[pl.LazyFrame, Upstream("shop/sales", columns=["amount"])])`
     """
 
     asset: object = None
@@ -125,7 +125,7 @@ def _place_of_caller(depth: int = 2) -> Place:
 
 
 def declared_key(target: object) -> object:
-    """Return the asset key that a reference names: a key, a decorated function, a declaration of SQL or an external asset."""
+    """Return the asset key that a reference names: a key, a decorated function, or another declaration."""
     if isinstance(target, SqlDeclaration | ExternalDeclaration):
         return target.about.key
     return getattr(target, "__asset_key__", target)
@@ -214,8 +214,8 @@ def sql_asset(
 ) -> SqlDeclaration:
     """Declare a query (DuckDB's SQL) as an asset; its upstreams are the tables that it reads.
 
-    A query may use the parameters `$partition_key`, `$partition_start` and `$partition_end`. `upstreams` gives a mapping or
-    another key to a table of the query.
+    A query may use the parameters `$partition_key`, `$partition_start` and `$partition_end`. `upstreams` gives a
+    mapping or another key to a table of the query.
     """
     about = About(key, _place_of_caller(), partitions, schema, severity, owners, tags or {}, group, description)
     declaration = SqlDeclaration(about, query, upstreams or {}, after)
@@ -237,10 +237,10 @@ def external(
 ) -> ExternalDeclaration:
     """Declare data that is made elsewhere: it is observed, never made.
 
-    Give `path`, a file or folder relative to the project, with `{partition}` where partitions have a file each; its version is
-    its content. Or give `version`, a function (of the `Partition`, where there are partitions) that returns a text, or
-    None while the data is not there. `read` receives the `pathlib.Path` (or the `Partition`) and returns a frame; without it
-    .csv, .parquet, .ndjson and .arrow files are read by their ending.
+    Give `path`, a file or folder relative to the project, with `{partition}` where partitions have a file each; its
+    version is its content. Or give `version`, a function (of the `Partition`, where there are partitions) that
+    returns a text, or None while the data is not there. `read` receives the `pathlib.Path` (or the `Partition`) and
+    returns a frame; without it .csv, .parquet, .ndjson and .arrow files are read by their ending.
     """
     about = About(
         key, _place_of_caller(), partitions, owners=owners, tags=tags or {}, group=group, description=description

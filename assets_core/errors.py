@@ -3,6 +3,7 @@
     AssetsError                     exit 3  ours: a bug or a broken machine
     |-- UserError                   exit 2  the user's mistake
     |   |-- DefinitionError                 one wrong definition, with file and line
+    |   |   `-- UnknownUpstream               it reads an asset that is not defined
     |   |-- DefinitionErrors                all wrong definitions of a project at once
     |   |-- SelectionError                  a selection, cell, partition or range that cannot be read or found
     |   `-- ProjectNotFound                 no project folder here
@@ -12,7 +13,8 @@
     |   `-- SourceChanged                   an external source changed while a step read it
     `-- Busy                        exit 4  another process holds what this one needs
 
-The command line turns `exit_code` into the exit status. Errors of the catalog package (`catalog.errors`) follow the same rule.
+The command line turns `exit_code` into the exit status. Errors of the catalog package (`catalog.errors`) follow the
+same rule.
 """
 
 from __future__ import annotations
@@ -62,6 +64,14 @@ class DefinitionError(UserError):
 
     def __str__(self) -> str:
         return f"{self.place}: {self.what}\n  remedy: {self.remedy}"
+
+
+class UnknownUpstream(DefinitionError):
+    """An asset reads one that is not defined: `upstream` is the key that it names."""
+
+    def __init__(self, what: str, *, place: Place, remedy: str, upstream: str) -> None:
+        super().__init__(what, place=place, remedy=remedy)
+        self.upstream = upstream
 
 
 class DefinitionErrors(UserError):

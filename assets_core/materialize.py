@@ -1,7 +1,8 @@
 """READ FIRST. The whole story in one file: look at what is, plan what is stale, run it.
 
 `look` reads the catalog and observes external sources. `plan` compares every cell's recipe with the recorded one.
-`materialize` executes the plan: every fact goes into the journal, and the DuckDB index and the lineage events follow it.
+`materialize` executes the plan: every fact goes into the journal, and the DuckDB index and the lineage events follow
+it.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def materialize(
     *,
     force: bool = False,
     kind: str = "materialize",
-    on_progress: Callable[[Progress], None] = lambda progress: None,
+    on_progress: Callable[[Progress], None] | None = None,
 ) -> RunResult:
     """Make every stale cell of a selection, in order, and publish each when its checks pass.
 
@@ -99,8 +100,17 @@ def materialize(
         from .execution.conduct import conduct  # imports the engine and what the project imports
 
         return conduct(
-            project, planned, view.observations, view.records, RunRequest(kind, selection, partitions), on_progress
+            project,
+            planned,
+            view.observations,
+            view.records,
+            RunRequest(kind, selection, partitions),
+            on_progress or _ignore,
         )
+
+
+def _ignore(progress: Progress) -> None:
+    del progress
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Find a project repo and load its definitions.
 
-A project is a folder with `assets.toml` (or a `[tool.assets]` table in its `pyproject.toml`) and a folder of definitions.
-Called by `materialize.py` and by every command. It must not know what will be done with the assets.
+A project is a folder with `assets.toml` (or a `[tool.assets]` table in its `pyproject.toml`) and a folder of
+definitions. Called by `materialize.py` and by every command. It must not know what will be done with the assets.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The command line itself: shared options, exit codes, what happens to an error.
 
-Every command file adds its command to `app`. Exit codes: 0 done or fresh, 1 a step or check failed, 2 the user's mistake, 3 ours,
-4 the catalog or the project is busy, 130 interrupted.
+Every command file adds its command to `app`. Exit codes: 0 done or fresh, 1 a step or check failed, 2 the user's
+mistake, 3 ours, 4 the catalog or the project is busy, 130 interrupted.
 """
 
 from __future__ import annotations

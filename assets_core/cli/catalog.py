@@ -21,7 +21,8 @@ def add_to(app: typer.Typer) -> None:
 
 
 def verify(as_json: AsJson = False, project: ProjectFolder = None) -> None:
-    """Check the journal's chain, that the index equals a replay of it, and that every published file has its content hash.
+    """Check the journal's chain, that the index equals a replay of it, and that every published file has its content
+    hash.
 
     Example: assets catalog verify
     """

@@ -26,7 +26,8 @@ def lineage(
     as_json: AsJson = False,
     project: ProjectFolder = None,
 ) -> None:
-    """Print the lineage of an asset or a column, both ways unless told; `assets lineage events` prints the OpenLineage events.
+    """Print the lineage of an asset or a column, both ways unless told; `assets lineage events` prints the
+    OpenLineage events.
 
     Example: assets lineage carrier_months.mean_delay --upstream
     """

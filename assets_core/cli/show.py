@@ -45,6 +45,7 @@ def show(
         print_json({**facts, "schema": columns, "first": rows})
         return
     say(
-        f"{asset}{f'@{partition}' if partition else ''}: {cells.rows} rows, {len(columns)} columns, {len(cells.files)} cells, {cells.size_bytes} bytes"
+        f"{asset}{f'@{partition}' if partition else ''}: {cells.rows} rows, {len(columns)} columns,"
+        f" {len(cells.files)} cells, {cells.size_bytes} bytes"
     )
     print_table([f"{column['name']} ({column['type']})" for column in columns], first)

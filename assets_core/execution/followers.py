@@ -1,7 +1,7 @@
 """Keep the readers of the journal close behind a run: the DuckDB index and the lineage events.
 
-Owned by `materialize.py` while a plan runs. A follower that cannot go on now (its file is held by somebody) catches up later:
-the journal is the truth, and nothing is lost.
+Owned by `materialize.py` while a plan runs. A follower that cannot go on now (its file is held by somebody) catches
+up later: the journal is the truth, and nothing is lost.
 """
 
 from __future__ import annotations

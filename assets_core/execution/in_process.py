@@ -1,4 +1,4 @@
-"""The default executor: threads of this process. polars, DuckDB and Arrow release the interpreter's lock while they work."""
+"""The default executor: threads of this process. polars, DuckDB and Arrow leave the interpreter to others at work."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Which cells of a plan may start: how many upstream cells each still waits for, which are ready, which are blocked.
 
-Owned by the coordinator in `run.py`. Works on arrays of positions in each asset's steps; it must not know what a step does.
+Owned by the coordinator in `run.py`. Works on arrays of positions in each asset's steps; it must not know what a step
+does.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ class StepQueue:
         return sum(queue.unsettled for queue in self._queues.values())
 
     def take(self, limit: int) -> tuple[Asset, Ordinals] | None:
-        """Return up to `limit` ready cells of one asset (all of them, for a batched asset); None where none is ready."""
+        """Return up to `limit` ready cells of one asset (of a batched one, all); None where none is ready."""
         if not self._heap:
             return None
         _, _, key = self._heap[0]

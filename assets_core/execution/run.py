@@ -205,11 +205,7 @@ class Coordinator:
                 for low, high in reads.of(index)
             ]
             self._claims[asset.key, ordinal] = facts.Claim(scheme, recipes[index], code_text, inputs, seq)
-        if asset.batch:
-            groups = _runs(ordinals)
-        else:
-            groups = [np.array([index]) for index in range(len(ordinals))]
-        for group in groups:
+        for group in _runs(ordinals) if asset.batch else [np.array([index]) for index in range(len(ordinals))]:
             chosen = tuple(ordinals[group].tolist())
             partitions = tuple(_partition(asset, ordinal) for ordinal in chosen)
             given = tuple(self._input(edge, reads, group) for edge, reads, _ in edges)
@@ -247,7 +243,7 @@ class Coordinator:
     # Taking outcomes
 
     def _commit(self, outcomes: Sequence[StepOutcome]) -> None:
-        """Write what became of some steps as one group of facts; after that it is so, for this run and for all readers."""
+        """Write what became of some steps as one group of facts; after that it is so, for all readers."""
         if not outcomes:
             return
         published: list[list[Any]] = []

@@ -318,7 +318,7 @@ def _require_unchanged_sources(work: Work) -> None:
 
 
 def _failed(ordinal: int, error: Exception) -> CellOutcome:
-    """Return the outcome of a cell that an exception ended; the frames of this product are left out of the traceback."""
+    """Return the outcome of a cell that an exception ended; its traceback leaves out the frames of this product."""
     own = str(Path(__file__).parents[1])
     frames = traceback.extract_tb(error.__traceback__)
     shown = [frame for frame in frames if not frame.filename.startswith(own)]

@@ -1,7 +1,7 @@
 """The default IO manager: immutable Parquet files under content-addressed names.
 
-A file appears under its final name whole or not at all: it is written to a staging name, made durable, then renamed. The name
-is the content's digest, so equal data is stored once and a file is never changed.
+A file appears under its final name whole or not at all: it is written to a staging name, made durable, then renamed.
+The name is the content's digest, so equal data is stored once and a file is never changed.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from ..model.partitions import Partitions, ProductPartitions, parse_partitions
 from .facets import Json, column_lineage_facet, dataset_facets, facet, job_facets, schema_facet
 
 _LISTED_PARTITIONS = 31
+_NOMINAL_TIMES_KEPT = 1_000  # a step asks twice: when it begins and when it ends
 
 _UNDECLARED: Mapping[str, Any] = {
     "kind": "function",
@@ -40,6 +41,7 @@ class Definition:
         self._declared = {**_UNDECLARED, **(declared or {})}
         self._lineage = lineage
         self._job_facets: dict[tuple[str | None, bool], Json] = {}
+        self._nominal_times: dict[tuple[str | None, str | None], Json | None] = {}
         self._column_facets: tuple[Sequence[tuple[str, str]], Json] = ((), {})
 
     def is_of(self, declared: Mapping[str, Any] | None, lineage: Mapping[str, Any] | None) -> bool:
@@ -92,6 +94,13 @@ class Definition:
 
     def nominal_time(self, first: str | None, last: str | None) -> Json | None:
         """Return the time that partitions from one key to another stand for, where they are partitions of time."""
+        if (first, last) not in self._nominal_times:
+            if len(self._nominal_times) >= _NOMINAL_TIMES_KEPT:
+                self._nominal_times.clear()
+            self._nominal_times[first, last] = self._new_nominal_time(first, last)
+        return self._nominal_times[first, last]
+
+    def _new_nominal_time(self, first: str | None, last: str | None) -> Json | None:
         if self.partitions is None or first is None or last is None:
             return None
         try:

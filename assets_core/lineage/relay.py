@@ -40,7 +40,6 @@ class Relay:
         self._notes_file = events_file.with_name(f"{events_file.name}.state")
         self._namespace = namespace
         self._receiver = Receiver(events_file, client) if client is not None or is_configured() else None
-        self._size = -1
         self._forget()
 
     def _forget(self) -> None:
@@ -71,16 +70,12 @@ class Relay:
                 self._forget()  # the notes were of another journal
                 self._bookmark = _last_bookmark(file)
                 count = self._append(file)
-            self._size = file.seek(0, os.SEEK_END)
         if self._receiver is not None:
             self._receiver.deliver()
         return count
 
     def _find_place(self, file: IO[bytes]) -> None:
         """Know which event is the last in the file, and be at its record or before it."""
-        size, self._size = self._size, -1
-        if file.seek(0, os.SEEK_END) == size:
-            return
         bookmark = _last_bookmark(file)
         if bookmark < self._bookmark or self._position == START:
             self._forget()

@@ -112,11 +112,13 @@ class Scope:
     def column(self, name: Sequence[str]) -> Output | None:
         """Return what a dotted name means here, or else in the queries around.
 
-        The engine looks for a column of FROM, then for an alias, then for the name of a source (a whole row).
+        The engine looks for a column of FROM, then for an alias, then for the name of a source (a whole row). A query
+        that reads a column of a query around is joined to it on that column: it bears on the rows there.
         """
         words = [word.lower() for word in name]
         uncertain: Reads | None = None
         level: Scope | None = self
+        is_outside = False
         while level is not None:
             found = level._of_sources(words)
             if found is None:
@@ -124,8 +126,11 @@ class Scope:
                     if (unlisted := source.relation.unlisted) is not None:
                         uncertain = unlisted | (uncertain or NOTHING)
                 found = level._of_aliases(words)
+            if is_outside:
+                level.rows |= indirect((found.reads if found else NOTHING) | (uncertain or NOTHING))
             if found is not None:
                 return Output(found.name, found.reads | (uncertain or NOTHING))
+            is_outside = is_outside or not level.parameters
             level = level.outer
         return None if uncertain is None else Output(name[-1], uncertain)
 

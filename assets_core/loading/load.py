@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..declare import Declaration, collecting
-from ..errors import DefinitionError, DefinitionErrors, Place
+from ..declare import CheckDeclaration, Declaration, collecting
+from ..errors import DefinitionError, DefinitionErrors, Place, UnknownUpstream
 from ..model.asset import Asset
 from ..model.keys import AssetKey
 from ..versions.code import CodeReader
@@ -43,6 +43,7 @@ def load(root: Path, folder: Path) -> Loaded:
             ]
         )
     errors: list[DefinitionError] = []
+    unread: list[str] = []
     use_project(root)
     with collecting() as declarations:
         for file in definition_files(folder):
@@ -52,13 +53,14 @@ def load(root: Path, folder: Path) -> Loaded:
                 elif (declaration := read_sql_file(file)) is not None:
                     declarations.append(declaration)
             except DefinitionError as error:
-                errors.append(error)
-        built = build(declarations, CodeReader(lambda file: _is_project_file(root, file)))
-    errors.extend(_without_echoes(built.errors, errors, declarations))
+                errors.append(DefinitionError(error.what, place=_relative(error.place, root), remedy=error.remedy))
+                unread.append(file.read_text(encoding="utf-8", errors="replace"))
+        placed = [_placed(declaration, root) for declaration in declarations]
+        built = build(placed, CodeReader(lambda file: _is_project_file(root, file)))
+    errors.extend(error for error in built.errors if not _may_be_an_echo(error, unread))
     if errors:
-        raise DefinitionErrors([_relative(error, root) for error in errors])
-    assets = tuple(replace(asset, place=_relative_place(asset.place, root)) for asset in built.assets)
-    return Loaded(assets, built.runtimes)
+        raise DefinitionErrors(errors)
+    return Loaded(tuple(built.assets), built.runtimes)
 
 
 def definition_files(folder: Path) -> Iterator[Path]:
@@ -81,25 +83,18 @@ def _is_project_file(root: Path, file: str) -> bool:
     )
 
 
-def _without_echoes(
-    found: list[DefinitionError], failed: list[DefinitionError], declarations: list[Declaration]
-) -> list[DefinitionError]:
-    """Leave out "unknown upstream" where a file that could not be loaded may well define it."""
-    if not failed:
-        return found
-    sources = "\n".join(Path(error.place.file).read_text(encoding="utf-8", errors="replace") for error in failed)
-    return [error for error in found if not _names_one_of(error, sources)]
+def _may_be_an_echo(error: DefinitionError, unread: list[str]) -> bool:
+    """Tell whether an upstream is unknown perhaps only because a file that names it could not be loaded."""
+    return isinstance(error, UnknownUpstream) and any(error.upstream.rpartition("/")[2] in text for text in unread)
 
 
-def _names_one_of(error: DefinitionError, sources: str) -> bool:
-    unknown = getattr(error, "unknown_upstream", None)
-    return unknown is not None and unknown.rpartition("/")[2] in sources
+def _placed(declaration: Declaration, root: Path) -> Declaration:
+    """Return a declaration with its place relative to the project."""
+    if isinstance(declaration, CheckDeclaration):
+        return replace(declaration, place=_relative(declaration.place, root))
+    return replace(declaration, about=replace(declaration.about, place=_relative(declaration.about.place, root)))
 
 
-def _relative_place(place: Place, root: Path) -> Place:
+def _relative(place: Place, root: Path) -> Place:
     path = Path(place.file)
     return Place(str(path.relative_to(root)), place.line) if path.is_relative_to(root) else place
-
-
-def _relative(error: DefinitionError, root: Path) -> DefinitionError:
-    return DefinitionError(error.what, place=_relative_place(error.place, root), remedy=error.remedy)

@@ -16,7 +16,7 @@ from ..errors import AssetsError, DefinitionError, Place
 
 
 class _SourceOnly(importlib.machinery.SourceFileLoader):
-    """Compile from source each time: byte code is matched by whole seconds and sizes, so a quick edit could go unseen."""
+    """Compile from source each time: byte code is matched by whole seconds and sizes, a quick edit could hide."""
 
     def path_stats(self, path: str) -> dict[str, float]:
         raise OSError(path)

@@ -1,9 +1,9 @@
 """Remember a project's assets between commands, so that a plan need not import the project's libraries.
 
 Used by `project.py`. What is remembered holds as long as everything that the load looked at is unchanged: the content
-of every file of the project that it opened, the names in every folder that it listed, the environment variables that it read,
-the installed packages. A project whose definitions depend on the clock, on chance, on a network or on another process is
-not remembered, nor is one with a mapping by function.
+of every file of the project that it opened, the names in every folder that it listed, the environment variables that
+it read, the installed packages. A project whose definitions depend on the clock, on chance, on a network or on
+another process is not remembered, nor is one with a mapping by function.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def watching(root: Path) -> Iterator[Watch]:
 
 
 def keep(folder: Path, state: Path, assets: Iterable[Asset], watch: Watch) -> None:
-    """Write the assets of a folder of definitions down with what they depend on; write nothing where that cannot be known."""
+    """Write the assets of a folder of definitions down with what they depend on, where that can be known."""
     assets = list(assets)
     target = state / _FILE
     files = sorted(file for file in watch.files if not _is_installed(file) and not Path(file).is_relative_to(state))
@@ -115,7 +115,7 @@ def keep(folder: Path, state: Path, assets: Iterable[Asset], watch: Watch) -> No
 
 
 def recall(folder: Path, state: Path) -> list[Asset] | None:
-    """Return the remembered assets of a folder of definitions; None where there are none or where anything that they depend on has changed."""
+    """Return the remembered assets of a folder of definitions; None where none hold any more."""
     try:
         document = json.loads((state / _FILE).read_bytes())
         known = (document["form"], document["definitions"], document["installed"])

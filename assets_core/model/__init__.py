@@ -1,1 +1,1 @@
-"""Pure values of the domain: what is declared and how it is addressed. Standard library only; nothing here touches a disk."""
+"""Pure values of the domain: what is declared, how it is addressed. Standard library only; nothing touches a disk."""

@@ -11,7 +11,7 @@ from graphlib import CycleError, TopologicalSorter
 from types import MappingProxyType
 from typing import Final
 
-from ..errors import AssetsError, DefinitionError, did_you_mean
+from ..errors import AssetsError, DefinitionError, UnknownUpstream, did_you_mean
 from .asset import Asset
 from .keys import AssetKey
 
@@ -72,10 +72,11 @@ def graph_errors(assets: Sequence[Asset]) -> list[DefinitionError]:
         for upstream in sorted({edge.upstream for edge in asset.edges if edge.upstream not in first}):
             known = [key for key in first if key != asset.key]
             errors.append(
-                DefinitionError(
+                UnknownUpstream(
                     f"asset {asset.key!r} reads {upstream!r}, which does not exist{did_you_mean(upstream, known)}",
                     place=asset.place,
                     remedy="correct the name, or define it: as an external asset where it is made elsewhere",
+                    upstream=upstream,
                 )
             )
     downstreams = _turned(_upstreams(first))

@@ -34,8 +34,8 @@ Number = TypeVar("Number", np.int64, np.uint64)
 class Intervals:
     """What n cells read: cell i the ordinals `low[k] <= o < high[k]` for k from `starts[i]` to `starts[i + 1]`.
 
-    Where `starts` is None each cell has one interval, k = i. Intervals lie inside of the upstream's bounds; an empty one
-    has low == high.
+    Where `starts` is None each cell has one interval, k = i. Intervals lie inside of the upstream's bounds; an empty
+    one has low == high.
     """
 
     low: Ordinals
@@ -66,7 +66,7 @@ class Intervals:
         return self._fold(self.high - self.low)
 
     def sums(self, lanes: Lanes, first: int) -> Lanes:
-        """Return for each cell the wrapping sum of the lanes of the ordinals that it reads; `first` is that of lane 0."""
+        """Return for each cell the wrapping sum of the lanes that it reads; `first` is the ordinal of lane 0."""
         return Lanes(self._sum(lanes.a, first), self._sum(lanes.b, first))
 
     def numbers(self, flags: Flags, first: int) -> Ordinals:

@@ -1,7 +1,8 @@
 """Observe external assets: which version of each source is there now.
 
-Used before a plan is made and by a run, which records what it saw. A file's version is its content; a file whose size, times and
-inode are those recorded is not read again, unless it was so young when it was recorded that a later change could hide.
+Used before a plan is made and by a run, which records what it saw. A file's version is its content; a file whose
+size, times and inode are those recorded is not read again, unless it was so young when it was recorded that a later
+change could hide.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
 """What is now: the current cells of every asset as arrays, read from the catalog or observed at the source.
 
-Used by `staleness.py` and by a run, which keeps it up to date as cells are published. Arrays are indexed by ordinal minus
-the first ordinal of the asset's partitions.
+Used by `staleness.py` and by a run, which keeps it up to date as cells are published. Arrays are indexed by ordinal
+minus the first ordinal of the asset's partitions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from itertools import groupby
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -29,10 +29,11 @@ Texts = npt.NDArray[np.object_]
 class AssetState:
     """The cells of one asset; all arrays have `end - first` elements.
 
-    `code_lanes`, `checks_version`: of the asset as it is defined now. `present`: a version is published (or, for an external asset, was observed). `failed`: the last attempt failed
-    since. `token`, `recipe`, `code`: lanes recorded with the current version. `checks`: version of the checks that judged it.
-    `position`: journal position as of which it was published. `narrowed`: for each set of columns that a reader is
-    narrowed to, the token of these columns alone.
+    `code_lanes`, `checks_version`: of the asset as it is defined now. `present`: a version is published (or, for an
+    external asset, was observed). `failed`: the last attempt failed since. `token`, `recipe`, `code`: lanes recorded
+    with the current version. `checks`: version of the checks that judged it. `position`: journal position as of which
+    it was published. `narrowed`: for each set of columns that a reader is narrowed to, the token of these columns
+    alone.
     """
 
     asset: Asset
@@ -134,7 +135,7 @@ class World:
         return self.intervals[key]
 
     def edges_now(self, asset: Asset, positions: Ordinals | None = None) -> list[tuple[Edge, Intervals, Lanes]]:
-        """Return what each edge hands over now and its digest, for all cells of the asset or for those at `positions`."""
+        """Return what each edge hands over now and its digest, for all cells or for those at `positions`."""
         found: list[tuple[Edge, Intervals, Lanes]] = []
         for edge in asset.edges:
             if edge.hand_off is None:  # only waited for
@@ -190,7 +191,7 @@ ColumnRows = Iterable[tuple[str | None, str, str, str]]
 
 
 def read_narrowed(world: World, digests: Callable[[AssetKey, list[str]], ColumnRows]) -> None:
-    """Fill in the narrowed tokens of every asset that is read by columns; `digests` asks the catalog for some columns."""
+    """Fill in the narrowed tokens of every asset that is read by columns; `digests` asks for some columns."""
     for asset in world.graph.assets.values():
         for edge in asset.edges:
             upstream = world.states[edge.upstream]

@@ -23,7 +23,7 @@ ABSENT = object()  # what a name stands for that nothing binds
 _EXTENDED = {"polars": ("Expr", "DataFrame", "LazyFrame", "Series"), "pandas": ("DataFrame", "Series", "Index")}
 
 
-class CannotImport(Exception):  # noqa: N818  (an answer, not an error: the caller reports the name as unknown)
+class CannotImport(Exception):
     """A module of the project could not be imported."""
 
 

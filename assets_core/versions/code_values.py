@@ -45,7 +45,7 @@ _DESCRIPTORS = (types.MethodDescriptorType, types.WrapperDescriptorType, types.C
 OPAQUE = "<opaque>"
 
 
-class Undetermined(Exception):  # noqa: N818  (an answer, not an error: the caller falls back to the source)
+class Undetermined(Exception):
     """The content of a value cannot be told from the value."""
 
 

@@ -1,8 +1,8 @@
 """The recipe of a cell: one digest of its code and of exactly what it reads, on arrays of cells.
 
-Used by planning (all cells at once) and by a run (the cells that it is about to start): the same functions, so that they cannot
-disagree. A digest is two 64-bit lanes; the lanes of a set of partitions are sums, wrapping, so that the lanes of an
-interval are a difference of prefix sums.
+Used by planning (all cells at once) and by a run (the cells that it is about to start): the same functions, so that
+they cannot disagree. A digest is two 64-bit lanes; the lanes of a set of partitions are sums, wrapping, so that the
+lanes of an interval are a difference of prefix sums.
 """
 
 from __future__ import annotations

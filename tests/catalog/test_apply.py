@@ -373,7 +373,7 @@ def test_unicode_twins_are_two_cells(tmp_path: Path) -> None:
 
 
 @given(groups=st.lists(FACTS, min_size=1, max_size=5), data=st.data())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_batches_of_any_size_end_in_the_same_tables_and_in_those_of_the_model(
     tmp_path_factory: pytest.TempPathFactory, groups: list[list[Fact]], data: st.DataObject
 ) -> None:

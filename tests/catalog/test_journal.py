@@ -184,7 +184,7 @@ def test_the_tail_is_found_behind_records_longer_than_what_is_read_at_once(tmp_p
 
 @given(where=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 @example(where=0.999999, bit=0)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_a_flipped_bit_anywhere_is_found_and_its_record_named(
     tmp_path_factory: pytest.TempPathFactory, where: float, bit: int
 ) -> None:

@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +64,10 @@ def run_here(*arguments: str) -> Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project folder of a test."""
+    """A project folder of a test, and the processes that were started on it."""
 
     root: Path
+    processes: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def write(self, name: str, text: str) -> Path:
         """Write a file of the project; the indentation that all its lines share is left out."""
@@ -99,7 +100,16 @@ class Project:
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         """Start a command as a process of its own, in the project's folder."""
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen([COMMAND, *arguments], **{"cwd": self.root, **pipes, **options})
+        process = subprocess.Popen([COMMAND, *arguments], **{"cwd": self.root, **pipes, **options})
+        self.processes.append(process)
+        return process
+
+    def end_all(self) -> None:
+        """End what a failed test has left running."""
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
 
     def process(self, *arguments: str, **options: Any) -> Outcome:
         """Run a command as a process of its own, in the project's folder, to its end."""

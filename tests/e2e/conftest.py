@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ from command import SETTINGS, Project
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path) -> Iterator[Project]:
     """A project folder with settings and no definitions yet."""
     made = Project(tmp_path / "project")
     made.write("assets.toml", SETTINGS)
-    return made
+    yield made
+    made.end_all()

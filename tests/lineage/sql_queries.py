@@ -117,7 +117,7 @@ select a from orders where k in (select v from rates where a > 1)
 => a: o.a; ?: o.k r.a r.v
 
 select r.v, l.d from rates r, lateral (select r.a + o.b as d from orders o where o.k = r.k) l
-=> v: r.v; d: ~o.b ~r.a; ?: o.k r.k
+=> v: r.v; d: ~o.b ~r.a; ?: o.k r.a r.k
 
 select a as x, x + b as y, y * 2 as z from orders where z > 3
 => x: o.a; y: ~o.a ~o.b; z: ~o.a ~o.b; ?: o.a o.b

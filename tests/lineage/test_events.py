@@ -531,9 +531,9 @@ def test_an_event_costs_less_than_sixty_microseconds() -> None:
     best = float("inf")
     for _ in range(7):
         mapper = _mapper()
-        begin = time.perf_counter()
+        begin = time.thread_time()
         count = sum(len(mapper.feed(record)) for record in records)
-        best = min(best, (time.perf_counter() - begin) / count)
+        best = min(best, (time.thread_time() - begin) / count)
     assert best < 60e-6
 
 

@@ -1,4 +1,4 @@
-"""Draw a random project, and edits of it as people make them; draw what is asked of a run.
+"""Draw the history of a random project: how it begins, how it is edited, and what is asked of each run in between.
 
 Used by the property tests. Every choice is drawn, so that a failing example is made smaller.
 """
@@ -6,15 +6,16 @@ Used by the property tests. Every choice is drawn, so that a failing example is 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from difflib import unified_diff
 from typing import TypeVar
 
 from hypothesis import event
 from hypothesis import strategies as st
 from legal_choices import BASES, may_batch, may_follow, moved, readings, repaired, schemes
 from naive_partitions import slots
-from random_project import Asset, Input, Project
+from random_project import Asset, Input, Project, written
 
 T = TypeVar("T")
 
@@ -24,6 +25,61 @@ COLUMNS = (None, None, None, ("n",), ("m",), ("m", "n"))
 DIVISORS = (1, 10, 10, 100)
 SEVERITIES = ("error", "error", "warn")
 NAMES = tuple(f"a{number}" for number in range(9))
+
+
+@dataclass(frozen=True)
+class Step:
+    """A state of a project, and what is asked of the run after it; `touched`: all files are written again as they are."""
+
+    project: Project
+    selection: str = "*"
+    keys: frozenset[str] | None = None
+    days: tuple[date, date] | None = None
+    force: bool = False
+    touched: bool = False
+
+
+class History(tuple[Step, ...]):
+    """Steps, shown as the files that a person would write."""
+
+    def __repr__(self) -> str:
+        lines: list[str] = []
+        before: dict[str, str | None] = {}
+        for number, step in enumerate(self):
+            asked = {"days": step.days, "force": step.force, "touched": step.touched}
+            lines.append(f"\n=== step {number}: materialize {step.selection} {asked}")
+            texts = written(step.project)
+            for path in sorted(before.keys() | texts.keys()):
+                old, new = before.get(path), texts.get(path)
+                if number == 0 and not path.endswith("shared.py"):
+                    lines += [f"--- {path}", new if new is not None else "(not there)"]
+                elif old != new:
+                    changes = unified_diff((old or "").splitlines(), (new or "").splitlines(), lineterm="", n=0)
+                    lines += [f"--- {path}{'' if new is not None else ' (not there)'}", *list(changes)[2:]]
+            before = texts
+        return "\n".join(lines)
+
+
+@st.composite
+def full_runs(draw: st.DrawFn) -> History:
+    """Draw a history in which everything is made after each group of edits."""
+    choices = Choices(draw)
+    steps = [Step(choices.project())]
+    for _ in range(choices.number(1, 2)):
+        steps.append(Step(choices.edited(steps[-1].project, choices.number(1, 3)), touched=choices.often(4)))
+    return History(steps)
+
+
+@st.composite
+def partial_runs(draw: st.DrawFn) -> History:
+    """Draw a history in which some cells are made, by name, by range or by force, between edits."""
+    choices = Choices(draw)
+    steps = [Step(choices.project())]
+    for _ in range(choices.number(2, 4)):
+        project = choices.edited(steps[-1].project, choices.number(0, 2))
+        selection, keys = choices.selection(project)
+        steps.append(Step(project, selection, keys, choices.days(), force=choices.often(4)))
+    return History(steps)
 
 
 class Choices:
@@ -110,8 +166,13 @@ class Choices:
 
     # Edits
 
-    def edited(self, project: Project) -> Project:
-        """Draw one edit."""
+    def edited(self, project: Project, count: int) -> Project:
+        """Draw so many edits, one after another."""
+        for _ in range(count):
+            project = self._edited(project)
+        return project
+
+    def _edited(self, project: Project) -> Project:
         edits: list[Callable[[Project], Project]] = [
             self._reformat,
             self._change_helper,
@@ -234,16 +295,16 @@ class Choices:
 
     # What is asked of a run
 
-    def selection(self, project: Project) -> tuple[str, set[str]]:
+    def selection(self, project: Project) -> tuple[str, frozenset[str]]:
         """Draw the text of a selection, and the keys that it names, external ones too."""
         key = self.one_of(list(project.assets))
         match self.one_of(("*", "*", "{}", "+{}", "{}+", "+{}+")):
             case "*":
-                return "*", set(project.assets)
+                return "*", frozenset(project.assets)
             case form:
                 keys = {key} | (_ancestors(project, key) if form[0] == "+" else set())
                 keys |= {k for k in project.assets if key in _ancestors(project, k)} if form[-1] == "+" else set()
-                return form.format(key), keys
+                return form.format(key), frozenset(keys)
 
     def days(self) -> tuple[date, date] | None:
         """Draw the first and the last day of a range of partitions, None for all of them."""
@@ -251,11 +312,6 @@ class Choices:
             return None
         first = self._base[1] + timedelta(days=self.number(-3, 3))
         return first, first + timedelta(days=self.number(0, 3))
-
-    @property
-    def draw(self) -> st.DrawFn:
-        return self._draw
-
 
 def _ancestors(project: Project, key: str) -> set[str]:
     asset = project.assets[key]

@@ -5,11 +5,9 @@ Used by the property tests. It calls the product in process, with a new `Project
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from naive_oracle import CERTAIN, Cell, Oracle, Outcome
 from naive_partitions import Scheme, Slot, midnight, slots
+from random_edits import Step
 from random_project import Project, Rows, written
 
 from assets_core.errors import SelectionError
@@ -29,67 +28,51 @@ from assets_core.planning.staleness import Cause
 from assets_core.project import find_project
 from catalog.journal import read
 
-LONG_AGO = 1_600_000_000
-
 
 class Scenario:
     """A project in `folder`; `oracle` follows what the product does by itself and is compared with it."""
 
-    def __init__(self, folder: Path, project: Project) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.oracle = Oracle(project)
+        self.oracle = Oracle(Project({}, {}, {}))
         self._texts: dict[str, str | None] = {}
-        self._write(project)
 
-    def edit(self, project: Project) -> None:
-        """Put another state of the project in place of the present one."""
-        self.oracle.project = project
-        self._write(project)
-
-    def touch(self) -> None:
-        """Write every external file again, as it is."""
-        for path, text in self._texts.items():
-            if path.startswith("data/") and text is not None:
-                (self.folder / path).unlink()
-                (self.folder / path).write_text(text)
-
-    def _write(self, project: Project) -> None:
-        texts = written(project)
+    def _write(self, step: Step) -> None:
+        texts = written(step.project)
         for path in self._texts.keys() | texts.keys():
             text, file = texts.get(path), self.folder / path
             if text is None:
                 file.unlink(missing_ok=True)
-            elif text != self._texts.get(path):
+            elif text != self._texts.get(path) or (step.touched and path.startswith("data/")):
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(text)
         self._texts = texts
 
-    # Comparing
-
-    def run(
-        self, selection: tuple[str, set[str]] | None = None, days: tuple[date, date] | None = None, force: bool = False
-    ) -> Outcome:
-        """Plan and materialize; require that both do what the oracle says; return what was done."""
-        text, keys = selection or ("*", set(self.oracle.project.assets))
-        ranges = None if days is None else f"{days[0]}..{days[1]}"
-        selected = self._selected(keys, days)
+    def run(self, step: Step) -> Outcome:
+        """Write the state of the project, plan and materialize; require that all is as the oracle says."""
+        self.oracle.project = step.project
+        self._write(step)
+        ranges = None if step.days is None else f"{step.days[0]}..{step.days[1]}"
+        asked = step.selection, ranges
+        selected = self._selected(set(step.project.assets) if step.keys is None else set(step.keys), step.days)
         if selected is None:
             with pytest.raises(SelectionError):
-                materialize(find_project(self.folder), text, ranges, force=force)
+                materialize(find_project(self.folder), *asked, force=step.force)
             return Outcome()
         self._compare_states()
-        planned = plan(find_project(self.folder), text, ranges, force=force)
-        self._compare_plan(planned, selected, force)
+        planned = plan(find_project(self.folder), *asked, force=step.force)
+        self._compare_plan(planned, selected, step.force)
         before = self._last_seq()
-        result = materialize(find_project(self.folder), text, ranges, force=force)
-        expected = self.oracle.run(selected, force)
+        result = materialize(find_project(self.folder), *asked, force=step.force)
         found = self._happened(before)
-        assert found == expected
+        assert found == self.oracle.run(selected, step.force)
         done = (result.made, result.failed, result.blocked)
         assert done == (len(found.made) + len(found.judged), len(found.failed), len(found.blocked))
         assert result.fresh == len(selected) - sum(done)
         self._compare_listed(planned, found)
         return found
+
+    # Comparing
 
     def _compare_states(self) -> None:
         """The worst bug: a cell that is fresh for the product and stale by the law."""
@@ -130,9 +113,8 @@ class Scenario:
         scratch.run(set(scratch.cells()), force=False)
         stale = self.oracle.plan(set(self.oracle.cells()), force=False).keys()
         mine, its = published(self.folder), published(other)
-        for cell, made in self.oracle.made.items():
-            if cell in mine or cell not in stale:
-                assert mine[cell][0] == made.content, f"{cell} does not hold what was made last"
+        last = {cell: self.oracle.made[cell].content for cell in self.oracle.cells() if cell in self.oracle.made}
+        assert {cell: content for cell, (content, _) in mine.items()} == last
         assert {cell: content for cell, (content, _) in its.items()} == {c: m.content for c, m in scratch.made.items()}
         fresh = {cell for cell in self.oracle.cells() if cell not in stale}
         assert {cell: mine[cell] for cell in fresh & its.keys()} == {cell: its[cell] for cell in fresh & its.keys()}

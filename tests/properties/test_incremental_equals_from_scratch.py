@@ -6,24 +6,17 @@ import tempfile
 from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from random_edits import Choices
+from random_edits import History, full_runs
 from scenario import Scenario
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.data())
-def test_a_run_after_any_edits_leaves_what_a_run_from_scratch_makes(data: st.DataObject) -> None:
-    choices = Choices(data.draw)
-    project = choices.project()
+@given(full_runs())
+def test_a_run_after_any_edits_leaves_what_a_run_from_scratch_makes(history: History) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        scenario = Scenario(Path(folder) / "project", project)
-        scenario.run()
-        for _ in range(choices.number(1, 2)):
-            for _ in range(choices.number(1, 3)):
-                project = choices.edited(project)
-            scenario.edit(project)
-            outcome = scenario.run()
+        scenario = Scenario(Path(folder) / "project")
+        for step in history:
+            outcome = scenario.run(step)
         if not outcome.failed and not outcome.blocked:
             scenario.nothing_is_left_to_do()
         scenario.data_is_as_from_scratch(Path(folder) / "scratch")
