@@ -102,7 +102,7 @@ def report(result: RunResult, *, as_json: bool) -> int:
     for failure in result.failures[:20]:
         say(f"failed: {failure.cell}: {failure.message}")
         if failure.traceback:
-            say("  " + failure.traceback.strip().replace("\n", "\n  "))
+            say("  " + failure.traceback.rstrip().replace("\n", "\n  "))
     if len(result.failures) > 20:
         say(f"... and {len(result.failures) - 20} more failed cells; see: assets status")
     for reason, count in result.blocked_by.most_common(20):

@@ -37,7 +37,8 @@ from .queue import StepQueue
 from .step import CellOutcome, Source, StepOutcome, Work, WorkInput
 
 _WAIT_SECONDS = 0.2  # how soon a request to stop is seen
-_STEPS_A_SLOT = 8  # waiting at each slot, so that one group of records covers several steps
+_GROUP_SECONDS = 0.02  # how long a finished step waits for others to share its fsync with
+_STEPS_A_SLOT = 16  # waiting at each slot, so that one group of records covers several steps
 
 
 class Coordinator:
@@ -115,7 +116,18 @@ class Coordinator:
             self._report()
             if not self._in_flight:
                 break
-            self._commit(self._executor.wait(_WAIT_SECONDS))
+            self._commit(self._gathered())
+
+    def _gathered(self) -> list[StepOutcome]:
+        """Return outcomes for one group: all that come while the executor has enough to do, and soon at any rate."""
+        outcomes = self._executor.wait(_WAIT_SECONDS)
+        until = time.perf_counter() + _GROUP_SECONDS
+        while outcomes and self._in_flight - len(outcomes) > 2 * self._executor.slots:
+            left = until - time.perf_counter()
+            if left <= 0 or not (more := self._executor.wait(left)):
+                break
+            outcomes += more
+        return outcomes
 
     def _report(self) -> None:
         self._progress.seconds = time.perf_counter() - self._started

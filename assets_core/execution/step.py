@@ -5,6 +5,7 @@ Called by executors with a `Work`, answers with a `StepOutcome`; it never raises
 
 from __future__ import annotations
 
+import sysconfig
 import time
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
@@ -143,8 +144,8 @@ def run_step(work: Work, workshop: Workshop) -> StepOutcome:
     connection = workshop.connection.cursor()
     try:
         cells = tuple(_cells(work, workshop, connection))
-    except Exception as error:  # noqa: BLE001  # whatever a user's function raises is an outcome
-        cells = tuple(_failed(ordinal, error) for ordinal in work.ordinals)
+    except BaseException as error:  # noqa: BLE001  # whatever a function raises is an outcome: SystemExit, a panic of polars
+        cells = tuple(_failed(work.asset, ordinal, error) for ordinal in work.ordinals)
     finally:
         connection.close()
     return StepOutcome(work, cells, started_at, time.perf_counter() - start)
@@ -258,14 +259,14 @@ def _batched_cells(
                 remedy="return one frame for each partition that it was given",
             ) from None
         except Exception as error:  # noqa: BLE001  # a user's generator: what it did not yield has failed
-            yield from (_failed(ordinal, error) for ordinal in ordinals.values())
+            yield from (_failed(work.asset, ordinal, error) for ordinal in ordinals.values())
             return
         try:
             if isinstance(value, Exception):
                 raise value
             yield _save(work, ordinal, value, runtime, workshop, connection)
         except Exception as error:  # noqa: BLE001
-            yield _failed(ordinal, error)
+            yield _failed(work.asset, ordinal, error)
     for key, ordinal in ordinals.items():
         yield CellOutcome(ordinal, error="OutputError", message=f"the batched function returned nothing for {key!r}")
 
@@ -317,13 +318,20 @@ def _require_unchanged_sources(work: Work) -> None:
                 )
 
 
-def _failed(ordinal: int, error: Exception) -> CellOutcome:
-    """Return the outcome of a cell that an exception ended; its traceback leaves out the frames of this product."""
+def _failed(asset: Asset, ordinal: int, error: BaseException) -> CellOutcome:
+    """Return the outcome of a cell that an exception ended; its traceback begins with the first frame of the project.
+
+    A query, or a lazy frame that runs when its function has returned, has no such frame: then the declaration is named.
+    """
+    paths = sysconfig.get_paths()
     own = str(Path(__file__).parents[1])
+    foreign = (own, *(paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")))
     frames = traceback.extract_tb(error.__traceback__)
-    shown = [frame for frame in frames if not frame.filename.startswith(own)]
-    lines = [*traceback.format_list(shown), *traceback.format_exception_only(error)]
-    message = str(error) if isinstance(error, AssetsError) else "".join(traceback.format_exception_only(error)).strip()
+    first = next((n for n, frame in enumerate(frames) if not frame.filename.startswith(foreign)), len(frames))
+    shown = [frame for frame in frames[first:] if not frame.filename.startswith(own)]
+    ending = traceback.format_exception_only(error)
+    lines = [*traceback.format_list(shown), *ending] if shown else [f"  declared at {asset.place}\n"]
+    message = str(error) if isinstance(error, AssetsError) else "".join(ending).strip()
     return CellOutcome(
         ordinal,
         error=type(error).__name__,

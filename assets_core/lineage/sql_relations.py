@@ -308,7 +308,9 @@ class RelationReader:
         return NOTHING if scope.has_parameter(name[0]) else self._everything
 
     def _value(self, query: exp.Expr, scope: Scope) -> Reads:
+        """Return what a query in an expression reads; the engine may join it, so that it bears on the order of rows."""
         relation = self._query(query, scope)
+        scope.decide(relation.rows)
         return transformed(relation.all_reads) | relation.rows
 
     def _expression(self, node: exp.Expr, scope: Scope) -> Reads:
@@ -327,7 +329,9 @@ class RelationReader:
         if isinstance(node, exp.Columns | exp.PositionalColumn):
             return transformed(scope.star().all_reads)
         if isinstance(node, exp.Exists) and isinstance(node.this, exp.Query):
-            return self._query(node.this, scope).rows
+            rows = self._query(node.this, scope).rows
+            scope.decide(rows)
+            return rows
         if isinstance(node, exp.Query):
             return self._value(node, scope)
         if isinstance(node, exp.DataType):

@@ -105,6 +105,13 @@ class Scope:
         """Return the scope of a query or a lambda inside of this one."""
         return Scope(self, self.queries, parameters=frozenset(word.lower() for word in parameters))
 
+    def decide(self, reads: Reads) -> None:
+        """Note that these reads bear on the rows of the query that this scope is of, or is a lambda in."""
+        level = self
+        while level.parameters and level.outer is not None:
+            level = level.outer
+        level.rows |= indirect(reads)
+
     def has_parameter(self, word: str) -> bool:
         """Tell whether a lambda around binds a name."""
         return word.lower() in self.parameters or (self.outer is not None and self.outer.has_parameter(word))

@@ -6,7 +6,7 @@ Called by `load.py`. It must not know where declarations come from.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..checking.contract import Contract, compile_contract
@@ -30,7 +30,7 @@ from ..model.mapping import AllPartitions, MappingError, PartitionMapping, resol
 from ..model.partitions import Partitions
 from ..versions.code import CodeReader, digest_text
 from .signature import Input, read_signature
-from .sql_order import in_fixed_order
+from .sql_query import check_syntax, in_fixed_order
 
 CONTRACT = "contract"
 
@@ -146,6 +146,7 @@ class _Builder:
 
     def _sql(self, declaration: SqlDeclaration) -> tuple[Asset, Runtime, tuple[_Wanted, ...]]:
         about = declaration.about
+        check_syntax(declaration.query, about.place)
         tables = query_tables(declaration.query)
         for name in declaration.upstreams:
             if name not in tables:
@@ -194,6 +195,7 @@ class _Builder:
         partition_parameter: str | None = None,
         unknown: tuple[str, ...] = (),
     ) -> Asset:
+        _require_types(about)
         checks: tuple[CheckSpec, ...] = ()
         if about.schema is not None:
             checks = (self._check_spec(CONTRACT, about.severity, about.schema, about.place),)
@@ -225,7 +227,8 @@ class _Builder:
         try:
             return compile_contract(about.schema, severity=read_severity(about.severity, about.place), name=CONTRACT)
         except TypeError as error:
-            self._wrong(about, f"schema= cannot be used: {error}", "give a pandera.polars DataFrameModel or schema")
+            what, _, remedy = str(error).partition("\n  remedy: ")
+            self._wrong(about, f"schema= cannot be used: {what}", remedy or "give a pandera.polars DataFrameModel")
             return None
 
     def _input(self, about: About, given: Input) -> _Wanted:
@@ -251,6 +254,21 @@ class _Builder:
 
     def _wrong(self, about: About, what: str, remedy: str) -> None:
         self._errors.append(DefinitionError(f"{about.key}: {what}", place=about.place, remedy=remedy))
+
+
+def _require_types(about: About) -> None:
+    """Refuse what an annotation would have refused: a list of owners that is one text, a tag list, a class."""
+    read_severity(about.severity, about.place)
+    wanted = {
+        "partitions": (Partitions | None, "partitions=DailyPartitions(...)"),
+        "owners": (list | tuple, 'owners=["team:data"]'),
+        "tags": (Mapping, 'tags={"domain": "sales"}'),
+        "group": (str, 'group="marts"'),
+        "description": (str, 'description="what it is"'),
+    }
+    for name, (kind, example) in wanted.items():
+        if not isinstance(value := getattr(about, name), kind):
+            raise UserError(f"{about.key}: {name}={value!r}", remedy=f"write it as in {example}")
 
 
 def _table_input(table: str, upstream: Upstream) -> Input:

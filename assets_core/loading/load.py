@@ -5,6 +5,7 @@ Called by `project.py`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,15 +34,11 @@ def load(root: Path, folder: Path) -> Loaded:
     Raises: DefinitionErrors with everything that is wrong, in all files.
     """
     if not folder.is_dir():
-        raise DefinitionErrors(
-            [
-                DefinitionError(
-                    f"there is no folder {folder} for definitions",
-                    place=Place("assets.toml"),
-                    remedy="make it, or name another one as [project] definitions",
-                )
-            ]
+        raise _refusal(
+            f"there is no folder {folder} for definitions", "make it, or name another one as [project] definitions"
         )
+    if not Path(os.path.normpath(folder)).is_relative_to(root):
+        raise _refusal(f"the folder of definitions {folder} is outside of the project", "name one inside of it")
     errors: list[DefinitionError] = []
     unread: list[str] = []
     use_project(root)
@@ -60,7 +57,13 @@ def load(root: Path, folder: Path) -> Loaded:
     errors.extend(error for error in built.errors if not _may_be_an_echo(error, unread))
     if errors:
         raise DefinitionErrors(errors)
+    if not built.assets:
+        raise _refusal(f"nothing in {folder} declares an asset", "write @asset() above a function in a .py file there")
     return Loaded(tuple(built.assets), built.runtimes)
+
+
+def _refusal(what: str, remedy: str) -> DefinitionErrors:
+    return DefinitionErrors([DefinitionError(what, place=Place("assets.toml"), remedy=remedy)])
 
 
 def definition_files(folder: Path) -> Iterator[Path]:

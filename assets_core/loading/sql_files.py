@@ -26,7 +26,7 @@ from ..model.checks import Severity
 from ..model.mapping import parse_mapping
 from ..model.partitions import parse_partitions
 
-_HEADER = re.compile(r"\s*/\*\s*asset[ \t]*\n(?P<toml>.*?)\*/", re.DOTALL)
+_HEADER = re.compile(r"\s*/\*\s*asset\b(?P<toml>.*?)\*/", re.DOTALL)
 _MEMBERS: dict[str, type] = {
     "key": str,
     "partitions": dict,
@@ -48,11 +48,14 @@ def read_sql_file(path: Path) -> SqlDeclaration | None:
 
     Raises: DefinitionError with the line of the header's mistake.
     """
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DefinitionError(f"the file is not UTF-8: {error}", place=Place(str(path)), remedy="save it so") from error
     match = _HEADER.match(text)
     if match is None:
         return None
-    place = Place(str(path), text[: match.start("toml")].count("\n"))
+    place = Place(str(path), text[: match.start("toml")].count("\n") + 1)
     header = _parse(match["toml"], place)
     _check(header, _MEMBERS, place, "the header")
     upstreams = {name: _upstream(name, table, place) for name, table in header.get("upstreams", {}).items()}
@@ -83,7 +86,7 @@ def _parse(toml: str, place: Place) -> dict[str, Any]:
         line = int(found[1]) if (found := re.search(r"at line (\d+)", str(error))) else 1
         raise DefinitionError(
             f"the header is not TOML: {error}",
-            place=Place(place.file, place.line + line),
+            place=Place(place.file, place.line + line - 1),
             remedy='write a member a line, as in owners = ["team:ops"]',
         ) from error
 

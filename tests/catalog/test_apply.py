@@ -277,6 +277,28 @@ def test_a_pointer_to_a_version_that_nobody_recorded_does_not_move(tmp_path: Pat
         assert _rows(connection, "SELECT asset, version, published_seq FROM cell") == [("a", digest("v"), 3)]
 
 
+def test_observing_a_judged_version_again_leaves_it_judged_until_the_version_changes(tmp_path: Path) -> None:
+    facts = [
+        observed(version="v"),
+        published(("a", None, "v", "k1")),
+        observed(version="v", signature="touched"),
+        observed(version="w"),
+        observed(version="v"),
+        published(("a", None, "v", "k2")),
+        observed(version="v", signature="touched again"),
+        observed(version="v", signature="and again"),
+    ]
+    expected = [None, "k1", "k1", None, None, "k2", "k2", "k2"]
+    lines = _lines(tmp_path, facts)
+    for batch in (1, 2, 3, 8):
+        with _index() as connection:
+            apply(connection, lines[:1])
+            for end in range(1 + batch, len(lines) + 1, batch):
+                apply(connection, lines[end - batch : end])
+                checks = _rows(connection, "SELECT checks_version, published_seq, materialized_seq FROM cell")
+                assert checks == [(expected[end - 2], end, None)]
+
+
 def test_the_inputs_of_a_materialization_name_the_upstream_declared_at_that_time(tmp_path: Path) -> None:
     read = [("up", 0, 1, digest("x")[:32])]
     facts = [

@@ -244,6 +244,19 @@ def test_a_write_ahead_log_left_by_a_crash_is_used_or_overcome(
     assert not log.exists()
 
 
+def test_a_write_ahead_log_that_belongs_to_nothing_here_does_not_count(
+    filled: tuple[Catalog, Tables], crashed: tuple[Path, Tables], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = bytearray((crashed[0] / "catalog.duckdb.wal").read_bytes())
+    for flipped in (False, True):
+        if flipped:
+            content[len(content) // 2] ^= 0xFF
+        (tmp_path / "catalog.duckdb.wal").write_bytes(content)
+        assert _tables(filled[0]) == filled[1]
+        assert capsys.readouterr().err.count("\n") <= 1
+        assert not (tmp_path / "catalog.duckdb.wal").exists()
+
+
 def test_an_index_of_another_journal_or_ahead_of_this_one_is_made_again(
     filled: tuple[Catalog, Tables], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -389,7 +402,8 @@ def test_nobody_overtakes_whoever_waits(tmp_path: Path, monkeypatch: pytest.Monk
     with locks.in_turn(name, exclusive=False):
         writer.start()
         with (tmp_path / "lock.turn").open("r+b") as turn:
-            while _could_lock(turn.fileno()):
+            deadline = time.monotonic() + 2
+            while _could_lock(turn.fileno()) and time.monotonic() < deadline:
                 pass
         with monkeypatch.context() as impatient:
             impatient.setattr(locks, "PATIENCE_SECONDS", 0.05)
