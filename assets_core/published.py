@@ -85,7 +85,11 @@ class Published:
                     self.relation(connection, self.cells(table)).create_view(table)
             relation = connection.sql(sql)
             return (relation.columns, relation.fetchall()) if relation is not None else ([], [])
+        except duckdb.CatalogException as error:
+            unknown = [table for table in sorted(connection.get_table_names(sql)) if table not in self.world.states]
+            if not unknown:
+                raise UserError(f"the query cannot be answered: {error}", remedy="use what DuckDB has") from error
+            near = did_you_mean(unknown[0], self.world.states)
+            raise UserError(f"there is no asset {unknown[0]!r}{near}", remedy="see: assets list") from error
         except duckdb.Error as error:
-            raise UserError(
-                f"the query cannot be answered: {error}", remedy="tables are asset keys; `assets list` shows them"
-            ) from error
+            raise UserError(f"the query cannot be answered: {error}", remedy="correct the query") from error

@@ -6,6 +6,7 @@ mistake, 3 ours, 4 the catalog or the project is busy, 130 interrupted.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -31,9 +32,7 @@ ProjectFolder = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 Selection = Annotated[
     str,
-    typer.Argument(
-        metavar="[SELECTION]", help="Which assets: a key, a glob, +x, x+, 2+x, tag:, owner:, group:, state:."
-    ),
+    typer.Argument(metavar="SELECTION", help="Which assets: a key, a glob, +x, x+, 2+x, tag:, owner:, group:, state:."),
 ]
 PartitionRange = Annotated[
     str | None,
@@ -59,6 +58,10 @@ def options(
 
 def main() -> None:
     """Run the command line; turn every error into its exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(
+            errors="backslashreplace"
+        )  # for keys and values that a terminal's encoding does not have
     try:
         app()
         sys.stdout.flush()

@@ -15,7 +15,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def backfill(
-    selection: Annotated[str, typer.Argument(help="Which assets, as in `assets plan`.")],
+    selection: Annotated[str, typer.Argument(metavar="SELECTION", help="Which assets, as in `assets plan`.")],
     partitions: Annotated[
         str, typer.Option("--partitions", metavar="A..B", help="The range of partitions; both ends count.")
     ],

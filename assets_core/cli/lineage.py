@@ -29,7 +29,7 @@ def lineage(
     """Print the lineage of an asset or a column, both ways unless told; `assets lineage events` prints the
     OpenLineage events.
 
-    Example: assets lineage carrier_months.mean_delay --upstream
+    Example: assets lineage carrier_months.departure_delay_minutes --upstream
     """
     from ..project import find_project
 

@@ -6,17 +6,41 @@ Used by the commands. stdout is for data, stderr for talk.
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from itertools import chain
 
 from ..model.run import Progress, RunResult
 
 _SECONDS_BETWEEN_LINES = 5.0
+_BLANKS = dict.fromkeys((*range(32), 127), " ")  # tabs and line breaks, and what a terminal would obey
 
 
 def print_json(value: object) -> None:
-    """Print one JSON value on a line."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+    """Print one JSON value on a line: whole decimals as numbers, what JSON has no form for as text, NaN as null."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=_plain, allow_nan=False)
+    except (TypeError, ValueError):  # a key that is no text, a number that is none
+        text = json.dumps(_strict(value), ensure_ascii=False, default=_plain)
+    sys.stdout.write(text + "\n")
+
+
+def _plain(value: object) -> object:
+    return int(value) if isinstance(value, Decimal) and value.as_tuple().exponent == 0 else str(value)
+
+
+def _strict(value: object) -> object:
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {str(name): _strict(member) for name, member in value.items()}
+        case list() | tuple():
+            return [_strict(member) for member in value]
+        case _:
+            return value
 
 
 def say(text: str) -> None:
@@ -36,18 +60,17 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
         kept = [[_text(value) for value in row] for row in rows]
         for position, column in enumerate(columns):
             numbers = all(_is_number(row[position]) for row in kept)
-            table.add_column(column, justify="right" if numbers and kept else "left", overflow="fold")
+            table.add_column(Text(column), justify="right" if numbers and kept else "left", overflow="fold")
         for texts in kept:
             table.add_row(*(Text(value) for value in texts))  # Text: markup in a name is a name
         Console().print(table)
         return
-    sys.stdout.write("\t".join(columns) + "\n")
-    for row in rows:
-        sys.stdout.write("\t".join(_text(value).replace("\t", " ").replace("\n", " ") for value in row) + "\n")
+    for row in chain([columns], rows):
+        sys.stdout.write("\t".join(_text(value) for value in row) + "\n")
 
 
 def _text(value: object) -> str:
-    return "" if value is None else str(value)
+    return "" if value is None else str(value).translate(_BLANKS)
 
 
 def _is_number(text: str) -> bool:

@@ -27,7 +27,7 @@ def plan(
 ) -> None:
     """Print every stale cell and why. Nothing is run or written.
 
-    Example: assets plan "marts/* or tag:domain=flights" --partitions 2013-01-01..2013-01-31
+    Example: assets plan "group:marts or tag:domain=flights" --partitions 2013-01-01..2013-01-31
     """
     from ..materialize import plan as make
     from ..planning.history import CatalogHistory

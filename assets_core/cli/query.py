@@ -16,7 +16,8 @@ def add_to(app: typer.Typer) -> None:
 
 def query(
     sql: Annotated[
-        str, typer.Argument(help="A query in DuckDB's SQL; tables are asset keys (quote one with a slash).")
+        str,
+        typer.Argument(metavar="SQL", help="A query in DuckDB's SQL; tables are asset keys (quote one with a slash)."),
     ],
     as_json: AsJson = False,
     project: ProjectFolder = None,

@@ -15,7 +15,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def show(
-    asset: Annotated[str, typer.Argument(help="The asset's key.")],
+    asset: Annotated[str, typer.Argument(metavar="ASSET", help="The asset's key.")],
     partition: Annotated[str | None, typer.Option("--partition", metavar="KEY", help="Only this partition.")] = None,
     limit: Annotated[int, typer.Option(min=0, help="How many first rows.")] = 10,
     as_json: AsJson = False,

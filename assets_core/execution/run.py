@@ -18,7 +18,7 @@ import numpy as np
 from catalog.journal import Journal, Record
 
 from ..io.manager import Reference
-from ..io.parquet_store import make_folder_durable
+from ..io.parquet_store import make_durable
 from ..lineage.recorded import SqlLineage
 from ..model.asset import Asset, Edge
 from ..model.keys import AssetKey, Cell, PartitionKey
@@ -265,7 +265,7 @@ class Coordinator:
             for cell in outcome.cells:
                 self._gather(outcome, cell, published, folders)
         for folder in folders:
-            make_folder_durable(folder)
+            make_durable(folder)
         if published:
             self._facts.append(("published", {"run": self._run, "cells": published}))
         self._flush()

@@ -120,8 +120,8 @@ class _Judge:
             return True
         data = _staged_input(staged)
         if self.runtime.contract is not None:
-            frame = data.lazy_frame()
-            self.results.append(self.runtime.contract.judge(frame if staged.table is None else frame.collect()))
+            frame = data.lazy_frame() if staged.table is None else data.frame()
+            self.results.append(self.runtime.contract.judge(frame))
         for check, hand_off in self.runtime.checks:
             self.results.append(evaluate(check, hand_over(data, hand_off, self.connection)))
         return not self.refused

@@ -22,7 +22,7 @@ def hand_over(data: Input, hand_off: HandOff, connection: duckdb.DuckDBPyConnect
         case HandOff.POLARS_LAZY:
             return data.lazy_frame()
         case HandOff.POLARS:
-            return data.lazy_frame().collect()
+            return data.frame()
         case HandOff.ARROW_TABLE:
             return data.table()
         case HandOff.ARROW_READER:

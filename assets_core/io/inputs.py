@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
 
 class Input(Protocol):
-    """The data of one input of a step: all its partitions as one table, in three forms."""
+    """The data of one input of a step: all its partitions as one table, in four forms."""
 
     def lazy_frame(self) -> pl.LazyFrame: ...
+
+    def frame(self) -> pl.DataFrame: ...
 
     def table(self) -> pa.Table: ...
 
@@ -53,12 +55,15 @@ class MemoryInput:
     def scannable(self) -> pa.Table:
         return self.table()
 
-    def lazy_frame(self) -> pl.LazyFrame:
+    def frame(self) -> pl.DataFrame:
         import polars as pl
 
         frame = pl.from_arrow(self.table(), rechunk=False)
         assert isinstance(frame, pl.DataFrame)  # noqa: S101  # a table never gives a Series
-        return frame.lazy()
+        return frame
+
+    def lazy_frame(self) -> pl.LazyFrame:
+        return self.frame().lazy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,9 @@ class ParquetInput:
 
     def table(self) -> pa.Table:
         return self.scannable().to_table()
+
+    def frame(self) -> pl.DataFrame:
+        return self.lazy_frame().collect()
 
     def lazy_frame(self) -> pl.LazyFrame:
         import polars as pl

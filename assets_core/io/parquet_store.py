@@ -11,6 +11,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import Literal
 
@@ -48,12 +49,9 @@ class ParquetStore:
                 return None
             file = f"{asset}/{staged.data.digest}.parquet"
             final = self.folder / file
-            if staged.table is not None:
-                self._write(staged.table.schema, [staged.table], temporary)
-            _make_durable(temporary)
-            final.parent.mkdir(parents=True, exist_ok=True)
-            temporary.rename(final)  # over an equal file too: so a damaged one is mended
-            return Stored(staged.data, file, final.stat().st_size, staged.table)
+            size_bytes = self._make_durable(staged, temporary)
+            _rename(temporary, final)  # over an equal file too: so a damaged one is mended
+            return Stored(staged.data, file, size_bytes, staged.table)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -80,6 +78,21 @@ class ParquetStore:
 
         self._write(stream.schema, rest(), temporary)
         return Staged(hasher.finish(), None, temporary)
+
+    def _make_durable(self, staged: Staged, temporary: Path) -> int:
+        """Bring staged data to the disk, whole; return the file's size."""
+        if staged.table is None:
+            make_durable(temporary)
+            return temporary.stat().st_size
+        buffer = pa.BufferOutputStream()
+        pq.write_table(staged.table, buffer, compression=_COMPRESSION, row_group_size=_ROWS_A_GROUP)
+        data = buffer.getvalue()
+        with _opened(temporary) as file:
+            view = memoryview(data)
+            while view:
+                view = view[file.write(view) :]
+            os.fsync(file.fileno())
+        return len(data)
 
     def _write(self, schema: pa.Schema, tables: Iterator[pa.Table] | Sequence[pa.Table], path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -118,14 +131,26 @@ def wrong_with(path: Path, version: str) -> str | None:
     return None if found == version else f"the content is {found[:12]}, not {version[:12]}"
 
 
-def _make_durable(path: Path) -> None:
+def _opened(path: Path) -> FileIO:
+    try:
+        return open(path, "wb", buffering=0)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return open(path, "wb", buffering=0)
+
+
+def _rename(temporary: Path, final: Path) -> None:
+    try:
+        temporary.rename(final)
+    except FileNotFoundError:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        temporary.rename(final)
+
+
+def make_durable(path: Path) -> None:
+    """Make a file's content durable, or the names in a folder: a rename counts only after this."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def make_folder_durable(folder: Path) -> None:
-    """Make the names in a folder durable: a rename counts only after this."""
-    _make_durable(folder)

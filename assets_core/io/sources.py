@@ -63,6 +63,9 @@ class SourceInput:
     def scannable(self) -> pa.Table:
         return self.table()
 
+    def frame(self) -> pl.DataFrame:
+        return self.lazy_frame().collect()
+
     def lazy_frame(self) -> pl.LazyFrame:
         import polars as pl
 

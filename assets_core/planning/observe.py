@@ -76,7 +76,9 @@ def _observe_asset(
         else:
             version, signature = _function_version(state, ordinal, function), _NONE
         state.present[position] = version is not None
-        if version is None:
+        if version is None:  # what was made from it is not what would be made now
+            state.version[position] = None
+            state.token.a[position] = state.token.b[position] = 0
             continue
         state.signature[position] = signature.text
         to_record = signature.text if signature.settled else ""

@@ -17,13 +17,25 @@ import struct
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from blake3 import blake3
 
 from ..errors import OutputError
+from .arrow_layout import (
+    VIEW_ARRAYS,
+    AnyArray,
+    Numbers,
+    adjoin,
+    as_memory,
+    decoded,
+    in_parts,
+    value_bits,
+    value_ranges,
+    value_slots,
+)
 
 # Changes whenever the bytes that are hashed change: digests of two constructions must never be compared by accident.
 _CONSTRUCTION = b"assets-core data 1"
@@ -32,9 +44,6 @@ _BLOCK_ROWS = 65_536
 # Bytes of strings copied at once, where they do not lie next to each other in memory.
 _PART_BYTES = 16 << 20
 
-# The published stubs of pyarrow know neither buffers as memory nor the members of nested arrays.
-_Array: TypeAlias = Any
-_Numbers: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 _LIST_TYPES = (pa.ListType, pa.LargeListType, pa.ListViewType, pa.LargeListViewType)
 _DECIMAL_TYPES = (pa.Decimal32Type, pa.Decimal64Type, pa.Decimal128Type, pa.Decimal256Type)
@@ -49,8 +58,6 @@ _FIXED_IDS = frozenset(
         *(pa.month_day_nano_interval(), pa.binary(1)),
     )
 )
-_VIEW_ARRAYS = (pa.StringViewArray, pa.BinaryViewArray, pa.ListViewArray, pa.LargeListViewArray)
-_LARGE_ARRAYS = (pa.LargeStringArray, pa.LargeBinaryArray, pa.LargeListArray, pa.LargeListViewArray)
 _NAN_BITS = {2: 0x7E00, 4: 0x7FC0_0000, 8: 0x7FF8_0000_0000_0000}
 
 
@@ -163,7 +170,7 @@ class _Node:
         self.lengths = blake3()
         self.values = blake3()
 
-    def read(self, array: _Array, rows: _Numbers | None = None) -> None:
+    def read(self, array: AnyArray, rows: Numbers | None = None) -> None:
         """Read all of an array, or rows of it (a block of them at most) in the given order."""
         if rows is None and len(array) > _BLOCK_ROWS:
             for start in range(0, len(array), _BLOCK_ROWS):
@@ -172,16 +179,16 @@ class _Node:
         count = len(array) if rows is None else len(rows)
         if count == 0:
             return
-        array, rows, places = _decoded(array, rows)
+        array, rows, places = decoded(array, rows)
         if places is not None:
             is_null = np.ones(count, np.bool_)
             is_null[places] = False
-            self.nulls.update(_bytes((np.flatnonzero(is_null) + self.rows).astype("<u8")))
+            self.nulls.update(as_memory((np.flatnonzero(is_null) + self.rows).astype("<u8")))
         self.rows += count
         if places is None or len(places):
             self.read_values(array, rows)
 
-    def read_values(self, array: _Array, rows: _Numbers | None) -> None:
+    def read_values(self, array: AnyArray, rows: Numbers | None) -> None:
         """Read rows of an array that is not dictionary or run-end encoded and has a value in each of them."""
         raise NotImplementedError
 
@@ -197,24 +204,24 @@ class _Node:
 class _Nulls(_Node):
     __slots__ = ()
 
-    def read(self, array: _Array, rows: _Numbers | None = None) -> None:
+    def read(self, array: AnyArray, rows: Numbers | None = None) -> None:
         self.rows += len(array) if rows is None else len(rows)
 
 
 class _Booleans(_Node):
     __slots__ = ()
 
-    def read_values(self, array: _Array, rows: _Numbers | None) -> None:
-        self.values.update(_bytes(_bits(array, rows, place=1)))
+    def read_values(self, array: AnyArray, rows: Numbers | None) -> None:
+        self.values.update(as_memory(value_bits(array, rows, place=1)))
 
 
 class _Fixed(_Node):
     __slots__ = ()
 
-    def read_values(self, array: _Array, rows: _Numbers | None) -> None:
+    def read_values(self, array: AnyArray, rows: Numbers | None) -> None:
         width = array.type.bit_width // 8
         if width:
-            self.values.update(_slots(array, width, rows))
+            self.values.update(value_slots(array, width, rows))
 
 
 class _Floats(_Node):
@@ -222,14 +229,14 @@ class _Floats(_Node):
 
     __slots__ = ()
 
-    def read_values(self, array: _Array, rows: _Numbers | None) -> None:
+    def read_values(self, array: AnyArray, rows: Numbers | None) -> None:
         width = array.type.bit_width // 8
-        slots = _slots(array, width, rows)
+        slots = value_slots(array, width, rows)
         is_nan = np.isnan(np.frombuffer(slots, f"<f{width}"))
         if is_nan.any():
             bits = np.frombuffer(slots, f"<u{width}").copy()
             bits[is_nan] = _NAN_BITS[width]
-            slots = _bytes(bits)
+            slots = as_memory(bits)
         self.values.update(slots)
 
 
@@ -238,12 +245,12 @@ class _Decimals(_Node):
 
     __slots__ = ()
 
-    def read_values(self, array: _Array, rows: _Numbers | None) -> None:
+    def read_values(self, array: AnyArray, rows: Numbers | None) -> None:
         width = array.type.bit_width // 8
-        slots = _slots(array, width, rows)
+        slots = value_slots(array, width, rows)
         if width < 16:
             low = np.frombuffer(slots, f"<i{width}").astype("<i8")
-            slots = _bytes(np.stack((low, low >> 63), axis=1))
+            slots = as_memory(np.stack((low, low >> 63), axis=1))
         elif width == 32 and array.type.precision <= 38:
             words = np.frombuffer(slots, "<i8").reshape(-1, 4)
             if (words[:, 2:] != words[:, 1:2] >> 63).any():
@@ -251,7 +258,7 @@ class _Decimals(_Node):
                     f"{self.where} holds a value with more digits than its type {array.type} allows",
                     remedy="cast the column to a decimal whose precision covers its values",
                 )
-            slots = _bytes(np.ascontiguousarray(words[:, :2]))
+            slots = as_memory(np.ascontiguousarray(words[:, :2]))
         self.values.update(slots)
 
 
@@ -260,25 +267,25 @@ class _Strings(_Node):
 
     __slots__ = ()
 
-    def read_values(self, array: _Array, rows: _Numbers | None) -> None:
-        if isinstance(array, _VIEW_ARRAYS):
+    def read_values(self, array: AnyArray, rows: Numbers | None) -> None:
+        if isinstance(array, VIEW_ARRAYS):
             self._read_views(array, rows)
             return
-        starts, lengths = _ranges(array, rows)
-        self.lengths.update(_bytes(lengths.astype("<u8")))
-        if rows is None or _adjoin(starts, lengths):
+        starts, lengths = value_ranges(array, rows)
+        self.lengths.update(as_memory(lengths.astype("<u8")))
+        if rows is None or adjoin(starts, lengths):
             self._write(array.buffers()[2], int(starts[0]), int(starts[-1] + lengths[-1]))
             return
-        for first, last in _parts(lengths, _PART_BYTES):
+        for first, last in in_parts(lengths, _PART_BYTES):
             part = array.take(pa.array(rows[first:last]))
             self._write(part.buffers()[2], 0, int(lengths[first:last].sum()))
 
-    def _read_views(self, array: _Array, rows: _Numbers | None) -> None:
-        views = np.frombuffer(_slots(array, 16, rows), "V16")
+    def _read_views(self, array: AnyArray, rows: Numbers | None) -> None:
+        views = np.frombuffer(value_slots(array, 16, rows), "V16")
         lengths = views.view("<i4")[::4]
-        self.lengths.update(_bytes(lengths.astype("<u8")))
-        for first, last in _parts(lengths, _PART_BYTES):
-            buffers = [None, pa.py_buffer(_bytes(views[first:last])), *array.buffers()[2:]]
+        self.lengths.update(as_memory(lengths.astype("<u8")))
+        for first, last in in_parts(lengths, _PART_BYTES):
+            buffers = [None, pa.py_buffer(as_memory(views[first:last])), *array.buffers()[2:]]
             part = pa.Array.from_buffers(pa.binary_view(), last - first, buffers).cast(pa.large_binary())
             self._write(part.buffers()[2], 0, int(lengths[first:last].sum()))
 
@@ -292,16 +299,16 @@ class _Lists(_Node):
 
     __slots__ = ()
 
-    def read_values(self, array: _Array, rows: _Numbers | None) -> None:
-        starts, lengths = _ranges(array, rows)
-        self.lengths.update(_bytes(lengths.astype("<u8")))
+    def read_values(self, array: AnyArray, rows: Numbers | None) -> None:
+        starts, lengths = value_ranges(array, rows)
+        self.lengths.update(as_memory(lengths.astype("<u8")))
         _read_ranges(self.children[0], array.values, starts, lengths)
 
 
 class _FixedSizeLists(_Node):
     __slots__ = ()
 
-    def read_values(self, array: _Array, rows: _Numbers | None) -> None:
+    def read_values(self, array: AnyArray, rows: Numbers | None) -> None:
         size = array.type.list_size
         if rows is None:
             self.children[0].read(array.values.slice(array.offset * size, len(array) * size))
@@ -313,7 +320,7 @@ class _FixedSizeLists(_Node):
 class _Structs(_Node):
     __slots__ = ()
 
-    def read_values(self, array: _Array, rows: _Numbers | None) -> None:
+    def read_values(self, array: AnyArray, rows: Numbers | None) -> None:
         for index, child in enumerate(self.children):
             child.read(array.field(index), rows)
 
@@ -395,108 +402,19 @@ def _quoted(name: str) -> str:
     return name if re.fullmatch(r"[\w+/.-]+", name, re.ASCII) else json.dumps(name)
 
 
-def _decoded(array: _Array, rows: _Numbers | None) -> tuple[_Array, _Numbers | None, _Numbers | None]:
-    """Look through extensions, dictionaries and runs at the array that stores the values.
-
-    Returns that array, the slots of the rows that have a value (None: all, in order), and which of the rows asked for
-    these are (None: all of them).
-    """
-    places: _Numbers | None = None
-    while True:
-        if isinstance(array, pa.ExtensionArray):
-            array = array.storage
-            continue
-        # With rows given, counting nulls would scan a whole dictionary again for every block that uses it.
-        if (rows is not None or array.null_count) and array.buffers()[0] is not None:
-            has_value = _bits(array, rows, place=0)
-            if not has_value.all():
-                kept = np.flatnonzero(has_value)
-                rows = kept if rows is None else rows[kept]
-                places = kept if places is None else places[kept]
-                if len(kept) == 0:
-                    return array, rows, places
-        if isinstance(array, pa.DictionaryArray):
-            index_type = array.type.index_type
-            codes = np.frombuffer(_slots(array, index_type.bit_width // 8, rows), str(index_type))
-            array, rows = array.dictionary, codes.astype(np.intp)
-        elif isinstance(array, pa.RunEndEncodedArray):
-            run_ends = array.run_ends
-            ends = np.frombuffer(_slots(run_ends, run_ends.type.bit_width // 8, None), str(run_ends.type))
-            wanted = (np.arange(len(array)) if rows is None else rows) + array.offset
-            array, rows = array.values, np.searchsorted(ends, wanted.astype(ends.dtype), side="right")
-        else:
-            return array, rows, places
-
-
-def _read_ranges(node: _Node, values: _Array, starts: _Numbers, lengths: _Numbers) -> None:
+def _read_ranges(node: _Node, values: AnyArray, starts: Numbers, lengths: Numbers) -> None:
     """Read ranges of the child of a list array, without copying where they lie next to each other."""
     filled = np.flatnonzero(lengths)
     starts, lengths = starts[filled], lengths[filled]
     if len(starts) == 0:
         return
-    if _adjoin(starts, lengths):
+    if adjoin(starts, lengths):
         node.read(values.slice(int(starts[0]), int(starts[-1] + lengths[-1] - starts[0])))
         return
-    for first, last in _parts(lengths, _BLOCK_ROWS):
+    for first, last in in_parts(lengths, _BLOCK_ROWS):
         if last - first == 1:
             node.read(values.slice(int(starts[first]), int(lengths[first])))
         else:
             sizes = lengths[first:last].astype(np.intp)
             before = np.cumsum(sizes) - sizes
             node.read(values, np.repeat(starts[first:last] - before, sizes) + np.arange(sizes.sum()))
-
-
-def _parts(lengths: _Numbers, limit: int) -> Iterator[tuple[int, int]]:
-    """Cut rows into parts whose lengths sum to at most the limit, or that are one row."""
-    totals = np.cumsum(lengths, dtype=np.int64)
-    first = 0
-    while first < len(totals):
-        done = int(totals[first - 1]) if first else 0
-        last = max(first + 1, int(np.searchsorted(totals, done + limit, side="right")))
-        yield first, last
-        first = last
-
-
-def _ranges(array: _Array, rows: _Numbers | None) -> tuple[_Numbers, _Numbers]:
-    """Return where each string or list starts, and its length."""
-    width = 8 if isinstance(array, _LARGE_ARRAYS) else 4
-    if isinstance(array, _VIEW_ARRAYS):
-        starts = np.frombuffer(_slots(array, width, rows), f"<i{width}")
-        return starts, np.frombuffer(_slots(array, width, rows, place=2), f"<i{width}")
-    first = array.offset
-    bounds = np.frombuffer(
-        memoryview(array.buffers()[1])[first * width : (first + len(array) + 1) * width], f"<i{width}"
-    )
-    if rows is None:
-        return bounds[:-1], bounds[1:] - bounds[:-1]
-    starts = bounds[rows]
-    return starts, bounds[rows + 1] - starts
-
-
-def _adjoin(starts: _Numbers, lengths: _Numbers) -> bool:
-    return bool((starts[1:] == starts[:-1] + lengths[:-1]).all())
-
-
-def _slots(array: _Array, width: int, rows: _Numbers | None, place: int = 1) -> memoryview:
-    """Return the slots of a buffer of the array (by default the values): all, uncopied, or the given rows, gathered."""
-    start = array.offset * width
-    slots = memoryview(array.buffers()[place])[start : start + len(array) * width]
-    if rows is None:
-        return slots
-    return _bytes(np.frombuffer(slots, f"<u{width}" if width in (1, 2, 4, 8) else f"V{width}")[rows])
-
-
-def _bits(array: _Array, rows: _Numbers | None, place: int) -> _Numbers:
-    packed = np.frombuffer(memoryview(array.buffers()[place]), np.uint8)
-    if rows is None:
-        first, skipped = divmod(array.offset, 8)
-        bits = np.unpackbits(packed[first:], count=skipped + len(array), bitorder="little")[skipped:]
-    else:
-        places = rows + array.offset
-        bits = packed[places >> 3] >> (places & 7).astype(np.uint8) & 1
-    return bits.view(np.bool_)
-
-
-def _bytes(values: _Numbers) -> memoryview:
-    """Return the memory of an array, which blake3 takes as bytes only."""
-    return values.reshape(-1).view(np.uint8).data
