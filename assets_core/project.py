@@ -30,7 +30,7 @@ class Settings:
 
     name: str
     definitions: str = "definitions"
-    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
+    threads: int = field(default_factory=lambda: (os.cpu_count() or 1) + 1)  # one more: steps wait for the disk
     hand_off_bytes: int = 512 * 1024 * 1024
 
 

@@ -67,6 +67,7 @@ class Published:
         connection = duckdb.connect()
         connection.execute("SET allowed_directories = [?]", [f"{self.folder}/"])
         connection.execute("SET enable_external_access = false")
+        connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET lock_configuration = true")
         return connection
 
@@ -84,7 +85,7 @@ class Published:
                 if table in self.world.states:
                     self.relation(connection, self.cells(table)).create_view(table)
             relation = connection.sql(sql)
-            return (relation.columns, relation.fetchall()) if relation is not None else ([], [])
+            return (relation.columns, rows_of(relation)) if relation is not None else ([], [])
         except duckdb.CatalogException as error:
             unknown = [table for table in sorted(connection.get_table_names(sql)) if table not in self.world.states]
             if not unknown:
@@ -93,3 +94,9 @@ class Published:
             raise UserError(f"there is no asset {unknown[0]!r}{near}", remedy="see: assets list") from error
         except duckdb.Error as error:
             raise UserError(f"the query cannot be answered: {error}", remedy="correct the query") from error
+
+
+def rows_of(relation: duckdb.DuckDBPyRelation) -> list[tuple[Any, ...]]:
+    """Return the rows as Python values, by way of Arrow: DuckDB itself makes no times with a zone without pytz."""
+    table = relation.to_arrow_table()
+    return list(zip(*(column.to_pylist(maps_as_pydicts="lossy") for column in table.columns), strict=True))

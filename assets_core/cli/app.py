@@ -6,6 +6,7 @@ mistake, 3 ours, 4 the catalog or the project is busy, 130 interrupted.
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import os
 import sys
@@ -16,6 +17,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
+from ..errors import UserError
 
 app = typer.Typer(
     name="assets",
@@ -56,13 +58,25 @@ def options(
     """Declare data assets, materialize exactly the partitions that are out of date, and prove it."""
 
 
+def _refuse_hidden_packages() -> None:
+    """Refuse to start where a folder on PYTHONPATH comes before a package of this distribution."""
+    house = Path(__file__).parents[2]
+    for name in ("catalog", "connectors"):
+        spec = importlib.util.find_spec(name)
+        found = None if spec is None or spec.origin is None else Path(spec.origin).parent
+        if found != house / name:
+            raise UserError(
+                f"{found or 'nothing'} stands in the way of the package {name!r} of assets-core at {house / name}",
+                remedy="take its parent off PYTHONPATH; a project needs no path",
+            )
+
+
 def main() -> None:
     """Run the command line; turn every error into its exit code."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(
-            errors="backslashreplace"
-        )  # for keys and values that a terminal's encoding does not have
+        sys.stdout.reconfigure(errors="backslashreplace")  # for values that the terminal's encoding does not have
     try:
+        _refuse_hidden_packages()
         app()
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output went away: nobody is left to tell

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import typer
@@ -18,7 +20,8 @@ def execute(
 
     line = ProgressLine()
     try:
-        result = materialize(find_project(folder), selection, partitions, force=force, kind=kind, on_progress=line)
+        with redirect_stdout(sys.stderr):  # stdout is for facts, not for what a function prints
+            result = materialize(find_project(folder), selection, partitions, force=force, kind=kind, on_progress=line)
     finally:
         line.close()
     raise typer.Exit(report(result, as_json=as_json))

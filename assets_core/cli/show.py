@@ -25,14 +25,14 @@ def show(
 
     Example: assets show carrier_months --partition 2013-01 --limit 5
     """
-    from ..published import Published
+    from ..published import Published, rows_of
 
     published = Published.of(project)
     cells = published.cells(asset, partition)
     connection = published.connect()
     relation = published.relation(connection, cells)
     columns = [{"name": name, "type": str(kind)} for name, kind in zip(relation.columns, relation.types, strict=True)]
-    first = relation.limit(limit).fetchall()
+    first = rows_of(relation.limit(limit))
     facts = {
         "asset": asset,
         "partition": partition,

@@ -44,6 +44,7 @@ def conduct(
     store.clear_staging()
     journal = Journal(project.state / "journal", session(project.root))
     connection = duckdb.connect(config={"enable_external_access": "false", "threads": "1"})
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")  # else data would depend on the zone of the machine
     workshop = Workshop(store, RecentTables(settings.hand_off_bytes), project.loaded.runtimes, connection)
     executor = Threads(workshop, settings.threads)
     coordinator = Coordinator(

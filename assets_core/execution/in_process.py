@@ -7,6 +7,8 @@ from queue import Empty, SimpleQueue
 
 from .step import StepOutcome, Work, Workshop, run_step
 
+_KEPT_FUTURES = 64  # for each slot, before those that are done are dropped
+
 
 class Threads:
     """Runs steps on `slots` threads that share one workshop."""
@@ -19,6 +21,8 @@ class Threads:
         self._outcomes: SimpleQueue[StepOutcome | BaseException] = SimpleQueue()
 
     def submit(self, work: Work) -> None:
+        if len(self._futures) > _KEPT_FUTURES * self.slots:
+            self._futures = [future for future in self._futures if not future.done()]
         self._futures.append(self._pool.submit(self._run, work))
 
     def _run(self, work: Work) -> None:
@@ -29,10 +33,9 @@ class Threads:
 
     def wait(self, seconds: float) -> list[StepOutcome]:
         try:
-            found = [self._outcomes.get(timeout=seconds)]
+            found = [self._outcomes.get(timeout=seconds) if seconds else self._outcomes.get_nowait()]
         except Empty:
             return []
-        self._futures = [future for future in self._futures if not future.done()]
         while True:
             try:
                 found.append(self._outcomes.get_nowait())

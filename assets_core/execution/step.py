@@ -250,17 +250,17 @@ def _batched_cells(
     while True:
         try:
             key, value = next(iterator)
-            ordinal = ordinals.pop(key)
         except StopIteration:
             break
-        except KeyError as error:
-            raise OutputError(
-                f"the batched function returned a frame for {error.args[0]!r}, which it was not asked for (again)",
-                remedy="return one frame for each partition that it was given",
-            ) from None
         except Exception as error:  # noqa: BLE001  # a user's generator: what it did not yield has failed
             yield from (_failed(work.asset, ordinal, error) for ordinal in ordinals.values())
             return
+        if key not in ordinals:
+            raise OutputError(
+                f"the batched function returned a frame for {key!r}, which it was not asked for (again)",
+                remedy="return one frame for each partition that it was given",
+            )
+        ordinal = ordinals.pop(key)
         try:
             if isinstance(value, Exception):
                 raise value

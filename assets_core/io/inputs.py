@@ -105,9 +105,10 @@ class ParquetInput:
             names = _unified(schemas).names
             require_columns(self.columns or (), names)
         if all(schema.equals(schemas[0]) for schema in schemas):
-            frame = pl.scan_parquet(list(self.paths))
+            frame = pl.scan_parquet(list(self.paths), glob=False)
         else:
-            frame = pl.concat([pl.scan_parquet(path).select(names) for path in self.paths], how="vertical_relaxed")
+            frames = [pl.scan_parquet(path, glob=False).select(names) for path in self.paths]
+            frame = pl.concat(frames, how="vertical_relaxed")
         return frame if self.columns is None else frame.select(self.columns)
 
 

@@ -27,6 +27,8 @@ from .streams import Stream
 
 _ROWS_A_GROUP = 1 << 20
 _COMPRESSION: Literal["zstd"] = "zstd"
+_COMPRESSION_OF_SMALL: Literal["snappy"] = "snappy"  # starting zstd takes longer than a small table saves
+_SMALL_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +48,16 @@ class ParquetStore:
         try:
             staged = self._stage(stream, temporary)
             if not judge(staged):
+                temporary.unlink(missing_ok=True)
                 return None
             file = f"{asset}/{staged.data.digest}.parquet"
             final = self.folder / file
             size_bytes = self._make_durable(staged, temporary)
             _rename(temporary, final)  # over an equal file too: so a damaged one is mended
             return Stored(staged.data, file, size_bytes, staged.table)
-        finally:
+        except BaseException:
             temporary.unlink(missing_ok=True)
+            raise
 
     def _stage(self, stream: Stream, temporary: Path) -> Staged:
         """Hash a stream while it is read; keep it in memory while it is small, else write it out as it comes."""
@@ -85,7 +89,8 @@ class ParquetStore:
             make_durable(temporary)
             return temporary.stat().st_size
         buffer = pa.BufferOutputStream()
-        pq.write_table(staged.table, buffer, compression=_COMPRESSION, row_group_size=_ROWS_A_GROUP)
+        compression = _COMPRESSION if staged.table.nbytes > _SMALL_BYTES else _COMPRESSION_OF_SMALL
+        pq.write_table(staged.table, buffer, compression=compression, row_group_size=_ROWS_A_GROUP)
         data = buffer.getvalue()
         with _opened(temporary) as file:
             view = memoryview(data)

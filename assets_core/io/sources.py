@@ -5,6 +5,7 @@ Called by a step for inputs that are external.
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,15 +32,16 @@ def read_source(read: Callable[..., object] | None, argument: object) -> object:
         raise InputError("an external asset with a version function has no read function", remedy="give read=...")
     import polars as pl
 
+    # A path is one path: a * in a partition's key must not read the files of others.
     match argument.suffix:
         case ".csv":
-            return pl.scan_csv(argument, infer_schema_length=None)
+            return pl.scan_csv(argument, infer_schema_length=None, glob=False)
         case ".parquet":
-            return pl.scan_parquet(argument)
+            return pl.scan_parquet(argument, glob=False)
         case ".ndjson" | ".jsonl":
-            return pl.scan_ndjson(argument, infer_schema_length=None)
+            return pl.scan_ndjson(glob.escape(str(argument)), infer_schema_length=None)
         case ".arrow":
-            return pl.scan_ipc(argument)
+            return pl.scan_ipc(argument, glob=False)
     raise InputError(
         f"nothing says how to read {argument}",
         remedy="give read=..., a function of its path that returns a frame (.csv, .parquet, .ndjson, .arrow need none)",

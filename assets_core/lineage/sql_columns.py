@@ -200,7 +200,8 @@ def _class(letter: str) -> str:
 
 def _parse(sql: str) -> exp.Expr:
     try:
-        statements = [tree for tree in sqlglot.parse(sql, dialect="duckdb") if tree is not None]
+        trees = sqlglot.parse(sql, dialect="duckdb")
+        statements = [tree for tree in trees if tree is not None and not isinstance(tree, exp.Semicolon)]
     except ParseError as error:
         first = error.errors[0]
         what = "a part is missing" if first["description"].startswith("Required") else "this word is not expected"

@@ -6,6 +6,7 @@ Called by `load.py`. It must not know where declarations come from.
 from __future__ import annotations
 
 import inspect
+import string
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -27,7 +28,7 @@ from ..model.checks import Check, Severity
 from ..model.graph import graph_errors
 from ..model.keys import AssetKey, asset_key
 from ..model.mapping import AllPartitions, MappingError, PartitionMapping, resolve
-from ..model.partitions import Partitions
+from ..model.partitions import Partitions, ProductPartitions
 from ..versions.code import CodeReader, digest_text
 from .signature import Input, read_signature
 from .sql_query import check_syntax, in_fixed_order
@@ -170,11 +171,11 @@ class _Builder:
         about = declaration.about
         if (declaration.path is None) == (declaration.version is None):
             self._wrong(about, "an external asset needs a path or a version function, not both", "give one of them")
-        if declaration.path is not None and ("{partition}" in declaration.path) != (about.partitions is not None):
+        if declaration.path is not None and not _fits(declaration.path, about.partitions):
             self._wrong(
                 about,
                 f"path {declaration.path!r} does not fit its partitions",
-                "write {partition} in the path where, and only where, the asset has partitions",
+                "write {partition}, or the names of dimensions, in the path where, and only where, it has partitions",
             )
         functions = [function for function in (declaration.version, declaration.read) if function is not None]
         versions = [self._code.version(function) for function in functions]
@@ -254,6 +255,18 @@ class _Builder:
 
     def _wrong(self, about: About, what: str, remedy: str) -> None:
         self._errors.append(DefinitionError(f"{about.key}: {what}", place=about.place, remedy=remedy))
+
+
+def _fits(path: str, partitions: Partitions | None) -> bool:
+    """Tell whether a path names the partition where there are some, and nothing that a partition does not have."""
+    if partitions is None:
+        return "{partition}" not in path
+    try:
+        named = {name for _, name, _, _ in string.Formatter().parse(path) if name is not None}
+    except ValueError:  # a brace that is not closed
+        return False
+    dimensions = dict(partitions.dimensions) if isinstance(partitions, ProductPartitions) else {}
+    return bool(named) and named <= {"partition", *dimensions}
 
 
 def _require_types(about: About) -> None:

@@ -6,7 +6,9 @@ Called by `project.py`.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -42,7 +44,7 @@ def load(root: Path, folder: Path) -> Loaded:
     errors: list[DefinitionError] = []
     unread: list[str] = []
     use_project(root)
-    with collecting() as declarations:
+    with collecting() as declarations, redirect_stdout(sys.stderr):  # stdout is for facts, not for what a module prints
         for file in definition_files(folder):
             try:
                 if file.suffix == ".py":

@@ -14,6 +14,8 @@ from types import ModuleType
 
 from ..errors import AssetsError, DefinitionError, Place
 
+_OWN_PACKAGES = ("assets_core", "catalog", "connectors")
+
 
 class _SourceOnly(importlib.machinery.SourceFileLoader):
     """Compile from source each time: byte code is matched by whole seconds and sizes, a quick edit could hide."""
@@ -52,9 +54,10 @@ def use_project(root: Path) -> None:
 
 def forget_modules(root: Path) -> None:
     """Drop the modules whose source lies in the project, so that the next import reads their files."""
+    inside = f"{root}/"  # texts, because there are thousands of modules and a Path of each takes a while
     for name, module in list(sys.modules.items()):
         paths = [getattr(module, "__file__", None) or "", *_folders(module)]
-        if any(Path(path).is_relative_to(root) and ".venv" not in Path(path).parts for path in paths if path):
+        if any(f"{path}/".startswith(inside) and ".venv" not in Path(path).parts for path in paths if path):
             del sys.modules[name]
 
 
@@ -82,8 +85,10 @@ def import_file(root: Path, file: Path) -> ModuleType:
     except SyntaxError as error:
         place = Place(error.filename or str(file), error.lineno or 0)
         raise DefinitionError(f"the file is not Python: {error.msg}", place=place, remedy="fix the syntax") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         _refuse_clash(root, file, name)
+        if isinstance(error, ImportError) and error.name and (other := _own(root, error.name)) is not None:
+            _refuse_clash(root, other, error.name)
         remedy = error.remedy if isinstance(error, AssetsError) and error.remedy else "make the module importable"
         what = error.what if isinstance(error, AssetsError) else f"{type(error).__name__}: {error}"
         raise DefinitionError(what, place=_place_in_project(error, root, file), remedy=remedy) from error
@@ -91,13 +96,19 @@ def import_file(root: Path, file: Path) -> ModuleType:
     return module
 
 
+def _own(root: Path, name: str) -> Path | None:
+    """Return the folder or file of the project that an import by this name would mean."""
+    top = root / name.partition(".")[0]
+    return next((path for path in (top, top.with_suffix(".py")) if path.exists()), None)
+
+
 def _refuse_clash(root: Path, file: Path, name: str) -> None:
     """Refuse a project whose top folder or module has the name of something installed, which Python finds first."""
     top = name.partition(".")[0]
     module = sys.modules.get(top)
-    if module is None:
-        return
-    found = [path for path in (getattr(module, "__file__", None), *_folders(module)) if path]
+    found = [] if module is None else [path for path in (getattr(module, "__file__", None), *_folders(module)) if path]
+    if top in _OWN_PACKAGES:  # whether imported yet or not, and wherever an editable install lets Python look first
+        found = [str(Path(__file__).parents[2] / top / "__init__.py")]
     if found and not any(Path(path).is_relative_to(root) for path in found):
         own = root / file.relative_to(root).parts[0]
         raise DefinitionError(

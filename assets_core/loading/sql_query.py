@@ -36,4 +36,6 @@ def in_fixed_order(query: str) -> str:
     tree = sqlglot.parse_one(query, dialect="duckdb")
     if isinstance(tree, exp.Query) and tree.args.get("order") is not None:
         return query
-    return f"SELECT * FROM (\n{query.rstrip().rstrip(';')}\n) ORDER BY ALL"
+    tokens = sqlglot.tokenize(query, dialect="duckdb")
+    end = next((token.start for token in tokens if token.token_type is sqlglot.TokenType.SEMICOLON), len(query))
+    return f"SELECT * FROM ({query[:end]}\n) ORDER BY ALL"

@@ -7,7 +7,9 @@ change could hide.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -107,8 +109,9 @@ def _function_version(state: AssetState, ordinal: int, function: Callable[..., o
     asset = state.asset
     arguments = () if asset.partitions is None else (asset.partitions.partition(ordinal),)
     try:
-        version = function(*arguments)
-    except Exception as error:
+        with redirect_stdout(sys.stderr):  # stdout is for facts, not for what a function prints
+            version = function(*arguments)
+    except (Exception, SystemExit) as error:
         raise StepError(
             f"the version of {state.cell(ordinal)} could not be asked: {type(error).__name__}: {error}",
             remedy=f"correct the version function of {asset.key} ({asset.place}), or make its source reachable",

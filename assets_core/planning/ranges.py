@@ -60,14 +60,15 @@ def in_ranges(world: World, assets: list[Asset], text: str | None) -> dict[Asset
     if text is None:
         return chosen
     partitioned = [asset for asset in assets if asset.partitions is not None]
-    for part in text.split(","):
+    whole = any(_is_key(asset.partitions, text) for asset in partitioned)
+    for part in [text] if whole else [part.strip() for part in text.split(",")]:
         errors: list[UserError] = []
         fits = False
         for asset in partitioned:
             assert asset.partitions is not None  # noqa: S101
             state = world.states[asset.key]
             try:
-                low, high = _ordinals(asset.partitions, part.strip())
+                low, high = _ordinals(asset.partitions, part)
             except UserError as error:
                 errors.append(error)
                 continue
@@ -78,14 +79,27 @@ def in_ranges(world: World, assets: list[Asset], text: str | None) -> dict[Asset
             if errors and len(errors) == len(partitioned):
                 raise errors[0]
             raise SelectionError(
-                f"no partition of the selected assets is in {part.strip()!r}",
+                f"no partition of the selected assets is in {part!r}",
                 remedy="give a range inside of their partitions (assets list shows them)",
             )
     return chosen
 
 
+def _is_key(partitions: Partitions | None, text: str) -> bool:
+    """Tell whether a text is a key as it stands, commas and dots in it and all."""
+    if partitions is None or isinstance(partitions, TimePartitions):
+        return False
+    try:
+        partitions.ordinal(text)
+    except UserError:
+        return False
+    return True
+
+
 def _ordinals(partitions: Partitions, text: str) -> tuple[int, int]:
     """Return the ordinals that `A..B` or `A` covers, end exclusive."""
+    if _is_key(partitions, text):
+        return partitions.ordinal(text), partitions.ordinal(text) + 1
     start, dots, end = text.partition("..")
     if isinstance(partitions, TimePartitions):
         return _time_ordinals(partitions, start, end if dots else start)

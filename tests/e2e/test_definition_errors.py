@@ -97,7 +97,7 @@ TWICE = """
 """
 EXPECTED = {
     "# circle": ("circle_a -> circle_b -> circle_a", "remove one of the edges"),
-    "# unknown upstream\n": ("asset 'typo' reads 'oders', which does not exist (did you mean 'orders'?)", "correct the"),
+    "# unknown upstream\n": ("asset 'typo' reads 'oders', which does not exist (did you mean 'orders'?)", "correct"),
     "# unknown upstream in after": ("'ordrs', which does not exist (did you mean 'orders'?)", "correct the name"),
     "# grains that do not align": ("months cannot read weeks: monthly UTC partitions do not align", "TimeWindow()"),
     "# partitions of another kind": ("regions cannot read days: static partitions cannot be", "AllPartitions()"),
@@ -181,7 +181,7 @@ def test_every_command_refuses_a_wrong_project_and_writes_no_fact(project: Proje
     assert project.journal == []
 
 
-FILES = {
+FILES: dict[str, tuple[str | bytes, int, str, str]] = {
     "broken.py": ("def broken(:\n    pass\n", 1, "the file is not Python: invalid syntax", "fix the syntax"),
     "raises.py": ("limit = 1\nshare = limit / 0\n", 2, "ZeroDivisionError: division by zero", "make the module"),
     "absent.py": ("import polrs\n", 1, "No module named 'polrs'", "make the module importable"),
@@ -233,8 +233,9 @@ def test_a_file_that_cannot_be_read_does_not_hide_what_is_wrong_in_the_others(pr
 
 
 def test_an_upstream_that_a_broken_file_defines_is_not_called_unknown(project: Project) -> None:
-    project.define("import polars as pl\nfrom assets_core import asset\n@asset()\ndef orders() -> pl.DataFrame: (\n", "a.py")
-    project.define("import polars as pl\nfrom assets_core import asset\n@asset()\ndef late(orders: pl.DataFrame): ...\n")
+    start = "import polars as pl\nfrom assets_core import asset\n@asset()\n"
+    project.define(f"{start}def orders() -> pl.DataFrame: (\n", "a.py")
+    project.define(f"{start}def late(orders: pl.DataFrame): ...\n")
     assert errors_of(project.run("list")).keys() == {"definitions/a.py:4"}
 
 

@@ -13,7 +13,7 @@ import pytest
 from command import Project, ended, kill, wait_until
 
 BACKFILL = ("backfill", "*", "--partitions", "2024-01-01..2024-02-29")
-ASSETS = '''
+ASSETS = """
     import time
     from pathlib import Path
 
@@ -39,7 +39,7 @@ ASSETS = '''
     @asset(partitions=MonthlyPartitions("2024-01-01", "2024-03-01"))
     def month(second: pl.DataFrame) -> pl.DataFrame:
         return second.select(days=pl.len())
-'''
+"""
 CELLS = 60 + 60 + 2
 
 

@@ -82,7 +82,8 @@ def test_the_message_of_a_failing_contract_names_the_rows_and_comes_before_the_n
     assert lines[2:4] == ["blocked: 1 cell of dearest: prices failed", "blocked: 1 cell of report: prices failed"]
     assert lines[4].startswith("1 cell made, 0 fresh, 1 failed, 2 blocked in ")
     judged = made.records("judged")[-1]
-    assert (judged["check"], judged["severity"], judged["passed"], judged["failed_rows"]) == ("contract", "error", False, 2)
+    assert (judged["check"], judged["severity"]) == ("contract", "error")
+    assert (judged["passed"], judged["failed_rows"]) == (False, 2)
     assert judged["failures"] == [
         {"column": "price", "check": "greater_than(0)", "row": 1, "value": "-1.5"},
         {"column": "price", "check": "greater_than(0)", "row": 2, "value": "0.0"},
@@ -153,7 +154,7 @@ def test_a_missing_column_and_a_changed_type_are_named_with_what_was_expected(ma
     assert "column 'price': expected Float64, found String" in outcome.err
 
 
-CHECKS = '''
+CHECKS = """
     import pandera.polars as pa
     import polars as pl
     import pyarrow
@@ -183,7 +184,7 @@ CHECKS = '''
     @check(numbers, severity="warn")
     def as_error(numbers: pl.DataFrame) -> bool:
         raise ValueError("no verdict")
-'''
+"""
 
 
 def test_checks_may_answer_with_a_bool_a_result_with_metrics_or_a_schema(project: Project) -> None:
@@ -203,7 +204,7 @@ def test_checks_may_answer_with_a_bool_a_result_with_metrics_or_a_schema(project
 
 
 def test_checks_that_pass_say_nothing_and_are_recorded(project: Project) -> None:
-    project.define(CHECKS.format(limit=0).partition("    @check(numbers, severity=\"warn\")\n    def as_nothing")[0])
+    project.define(CHECKS.format(limit=0).partition('    @check(numbers, severity="warn")\n    def as_nothing')[0])
     assert "warning" not in project.must("materialize").err
     assert {record["check"]: record["passed"] for record in project.records("judged")} == {
         "as_bool": True,

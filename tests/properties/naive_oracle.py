@@ -48,6 +48,14 @@ class Outcome:
     failed: set[Cell] = field(default_factory=set)
     blocked: set[Cell] = field(default_factory=set)
 
+    def by_cell(self) -> dict[Cell, set[str]]:
+        """Return what was done with each cell: one thing, if all is well."""
+        found: dict[Cell, set[str]] = {}
+        for name in ("made", "judged", "skipped", "failed", "blocked"):
+            for cell in getattr(self, name):
+                found.setdefault(cell, set()).add(name)
+        return found
+
 
 class Oracle:
     """What was made so far, and the project as it is now."""

@@ -136,11 +136,9 @@ class Choices:
         upstream = self.one_of(earlier)
         taken = {given.name for given in asset.inputs}
         name = next(n for n in (upstream, *(f"{upstream}_{i}" for i in range(9))) if n not in taken)
-        reading = self.one_of([
-            reading
-            for reading in readings(asset.scheme, project.assets[upstream].scheme)
-            if not (asset.kind == "sql_file" and reading.is_function)
-        ])
+        functions = asset.kind != "sql_file" and self.often(4)
+        accepted = readings(asset.scheme, project.assets[upstream].scheme)
+        reading = self.one_of([reading for reading in accepted if functions or not reading.is_function])
         given = Input(name, upstream, reading, columns=self.one_of(COLUMNS), weight=self.number(1, 3))
         if asset.kind == "function":
             by_partition = project.assets[upstream].scheme is not None and self.often(3)
