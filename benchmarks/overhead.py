@@ -114,6 +114,8 @@ def measure(folder: Path, repetitions: int) -> dict[str, Any]:
             project = folder / f"{name}-{repetition}"
             write_project(case, name, project)
             first, again = (measure_in_process("one_run.py", what, str(project)) for what in ("first", "again"))
+            if again["events"] < 2 * first["cells"]:
+                raise SystemExit(f"{name}: {again['events']} events for {first['cells']} cells: not all is traced")
             runs[name].append({**first, **again})
         runs[BASELINE].append(measure_in_process("plain_loop.py", str(folder / f"plain-{repetition}")))
     ratios = {

@@ -117,9 +117,9 @@ class Project:
 
     @property
     def journal(self) -> list[dict[str, Any]]:
-        """Return the records of the project's journal."""
+        """Return the records of the project's journal, without a last line that is still being written."""
         segments = sorted((self.root / ".assets" / "journal").glob("*.jsonl"))
-        return [json.loads(line[65:]) for segment in segments for line in segment.read_bytes().splitlines()]
+        return [json.loads(line[65:]) for segment in segments for line in segment.read_bytes().split(b"\n")[:-1]]
 
     def records(self, kind: str, *, behind: int = 0) -> list[dict[str, Any]]:
         """Return the payloads of one kind of record, of those behind a sequence number."""

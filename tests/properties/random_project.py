@@ -239,9 +239,13 @@ def _function(asset: Asset, look: int) -> str:
     elif asset.uses_place:
         arguments.append("partition: Partition")
     terms = [str(asset.constant)]
+    before: list[str] = []  # of a batch: what its partitions share is read once, since a reader can only be read once
     for given in asset.inputs:
-        one = f"{given.name}[partition.key]" if asset.batch and given.by_partition else given.name
-        terms.append(f"{given.weight} * total({one})")
+        if asset.batch and not given.by_partition:
+            before.append(f"total_{given.name} = total({given.name})")
+            terms.append(f"{given.weight} * total_{given.name}")
+        else:
+            terms.append(f"{given.weight} * total({given.name}{'[partition.key]' if asset.batch else ''})")
     terms += ["place(partition)"] if asset.uses_place else []
     body = [f"base = {' + '.join(terms)}"]
     body += [f"base = helper_{asset.helper}(base)"] if asset.helper else []
@@ -255,7 +259,8 @@ def _function(asset: Asset, look: int) -> str:
                 "    yield partition.key, ValueError('broken')",
                 "    continue",
             ]
-        body = ["for partition in partitions:", *(f"    {line}" for line in [*body, f"yield partition.key, {made}"])]
+        loop = (f"    {line}" for line in [*body, f"yield partition.key, {made}"])
+        body = [*before, "for partition in partitions:", *loop]
     else:
         body += [f"if base % 4 == {asset.fails}:", "    raise ValueError('broken')"] if asset.fails is not None else []
         body.append(f"return {made}")
