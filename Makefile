@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.up-to-date
 
-.PHONY: setup demo test check lock bench clean
+.PHONY: setup demo test check lock bench soak clean
 
 setup: $(STAMP)
 
@@ -51,3 +51,6 @@ lock: setup
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf sample_project/.assets sample_project/landing
+
+soak: setup
+	$(BIN)/python tests/properties/soak.py --examples 500
