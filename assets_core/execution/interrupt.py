@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,4 +38,4 @@ class StopRequest:
         if self.asked:
             os._exit(130)  # whatever is half done is repaired by the next start, as after any crash
         self.asked = True
-        sys.stderr.write("stopping: running steps end first; once more to stop at once\n")
+        os.write(2, b"stopping: running steps end first; once more to stop at once\n")  # safe inside a handler

@@ -47,7 +47,9 @@ def test_the_readme_s_project_runs(tmp_path: Path) -> None:
 def test_the_examples_of_declaring_load_and_run(tmp_path: Path) -> None:
     write_project(ROOT / "docs/declaring.md", tmp_path)
     project = find_project(tmp_path)
-    assert {"orders", "revenue", "week", "finance/best", "total", "prices", "price_list", "weather"} <= set(project.graph.assets)
+    assert {"orders", "revenue", "week", "finance/best", "total", "prices", "price_list", "weather"} <= set(
+        project.graph.assets
+    )
     result = materialize(project, "+week or +finance/best or total or price_list or weather", None)
     assert result.failures == []
     assert result.blocked == 0

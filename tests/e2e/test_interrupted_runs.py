@@ -227,3 +227,15 @@ def test_a_second_run_at_the_same_time_is_refused_and_told_who_is_at_work(days: 
     gate.open()
     assert ended(process).code == 0
     require_finished_once(days)
+
+
+def test_a_request_to_terminate_is_heeded_like_ctrl_c(days: Project) -> None:
+    gate = Gate(days, "2024-01-11", "2024-01-12")
+    process = days.start(*BACKFILL)
+    wait_until(lambda: gate.reached and len(days.published()) == 10, process)
+    process.send_signal(signal.SIGTERM)
+    gate.open()
+    assert ended(process).code == 130
+    assert days.must("runs", "--json").value[0]["state"] == "interrupted"
+    days.must(*BACKFILL)
+    require_finished_once(days)

@@ -1,4 +1,4 @@
-"""The Parquet store keeps the contract of IO managers, and what is its own: staging, content addresses, bounded memory."""
+"""The Parquet store keeps the contract of IO managers, and its own promises: staging, addresses, bounded memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Remembered definitions hold only while everything that the load looked at is unchanged: a wrong memory is a wrong "fresh"."""
+"""Remembered definitions hold only while all that the load looked at is unchanged: a wrong memory, a wrong "fresh"."""
 
 from __future__ import annotations
 

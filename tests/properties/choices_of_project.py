@@ -6,16 +6,9 @@ Used by the property tests. Whether a mapping is accepted is asked of the produc
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 
-from hypothesis import event
 from hypothesis import strategies as st
-from naive_partitions import TIME_KINDS, Reading, Scheme, slots
-from random_project import Asset, Input, Project
-
-from assets_core.model.mapping import MappingError, PartitionMapping, parse_mapping, resolve
-from assets_core.model.partitions import Partitions, parse_partitions
 
 Draw = Callable[[st.SearchStrategy], object]
 

@@ -1,4 +1,4 @@
-"""What may be chosen in a random project: definitions of partitions, mappings between two, and how a project is repaired.
+"""What may be chosen in a random project: partitions, mappings between two, and how a project is repaired.
 
 Used by `random_edits.py`. Whether a mapping is accepted is asked of the product; what it then means is not.
 """
@@ -95,7 +95,12 @@ def _declared(downstream: Scheme, upstream: Scheme) -> list[Reading]:
             Reading("by_dimension", dimensions=(("day", windows[0]), ("region", Reading("all")))),
         ]
     if downstream.kind == "product":
-        inner = (("day", Reading()), ("day", Reading("window", last=3)), ("region", Reading()), ("region", Reading("all")))
+        inner = (
+            ("day", Reading()),
+            ("day", Reading("window", last=3)),
+            ("region", Reading()),
+            ("region", Reading("all")),
+        )
         return [Reading("from_dimension", dimensions=(pair,)) for pair in inner]
     return []
 
@@ -109,7 +114,13 @@ def _is_accepted(reading: Reading, downstream: Scheme | None, upstream: Scheme |
 
 
 def _mapping(reading: Reading) -> PartitionMapping | None:
-    return None if reading.kind == "inferred" else parse_mapping(document(reading)) if not reading.is_function else Explicit(list)
+    return (
+        None
+        if reading.kind == "inferred"
+        else parse_mapping(document(reading))
+        if not reading.is_function
+        else Explicit(list)
+    )
 
 
 def document(reading: Reading) -> Mapping[str, Any]:
@@ -181,7 +192,7 @@ def may_batch(asset: Asset, assets: Mapping[str, Asset]) -> bool:
 
 def _is_same_for_all(given: Input, assets: Mapping[str, Asset]) -> bool:
     whole = given.reading.kind == "all" or assets[given.upstream].scheme is None
-    return whole and not given.by_partition
+    return whole and not given.by_partition and given.hand_off != "pa.RecordBatchReader"  # which is read once
 
 
 def _is_own(asset: Asset, given: Input, assets: Mapping[str, Asset]) -> bool:

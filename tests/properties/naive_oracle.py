@@ -79,12 +79,12 @@ class Oracle:
         changed = {
             "code_changed": made.code != code(asset, self.project),
             "input_changed": made.inputs != self.inputs(cell),
-            "contract_changed": made.checks != checks(asset, self.project),
+            "contract_changed": made.checks != checks(asset),
         }
         return {cause for cause, is_so in changed.items() if is_so}
 
     def inputs(self, cell: Cell) -> Inputs:
-        """Return what a cell reads now: for each input the version of each upstream partition, None where it is not there."""
+        """Return what a cell reads now: by input, the version of each upstream partition, None where none is there."""
         asset = self.project.assets[cell[0]]
         return {
             given.name: (
@@ -113,7 +113,7 @@ class Oracle:
         return self.project.files[cell] is not None if is_external else cell in self.made
 
     def plan(self, selected: set[Cell], force: bool) -> dict[Cell, Planned]:
-        """Return every stale cell, of the selection and others; only those selected can make their readers provisional."""
+        """Return every stale cell, selected or not; only the selected can make their readers provisional."""
         found: dict[Cell, Planned] = {}
         will_run: set[Cell] = set()
         for asset in self.project.made():
@@ -169,7 +169,7 @@ class Oracle:
             made = self.made[cell]
             if passes(asset, made.content):
                 outcome.judged.add(cell)
-                self.made[cell] = Made(made.code, checks(asset, self.project), made.inputs, made.content)
+                self.made[cell] = Made(made.code, checks(asset), made.inputs, made.content)
             else:
                 outcome.failed.add(cell)
         else:
@@ -178,7 +178,7 @@ class Oracle:
                 outcome.failed.add(cell)
             else:
                 outcome.made.add(cell)
-                now = code(asset, self.project), checks(asset, self.project), self.inputs(cell)
+                now = code(asset, self.project), checks(asset), self.inputs(cell)
                 self.made[cell] = Made(*now, content)
 
     def content(self, asset: Asset, cell: Cell) -> Rows | None:
@@ -249,7 +249,7 @@ def code(asset: Asset, project: Project) -> Code:
     )
 
 
-def checks(asset: Asset, project: Project) -> Code:
+def checks(asset: Asset) -> Code:
     """Return everything in the sources that decides the verdict on an asset's data."""
     return (asset.contract, asset.check)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
-from itertools import product
+from itertools import pairwise, product
 from zoneinfo import ZoneInfo
 
 TIME_KINDS = ("hourly", "daily", "weekly", "monthly")
@@ -82,7 +82,9 @@ def slots(scheme: Scheme | None) -> list[Slot]:
         around = timeline(scheme.kind, scheme.tz, start - timedelta(days=1), end + timedelta(days=1))
         return [slot for slot in around if slot.start is not None and start <= slot.start < end]
     names = [name for name, _ in scheme.dimensions]
-    return [_joined(dict(zip(names, parts, strict=True))) for parts in product(*(slots(d) for _, d in scheme.dimensions))]
+    return [
+        _joined(dict(zip(names, parts, strict=True))) for parts in product(*(slots(d) for _, d in scheme.dimensions))
+    ]
 
 
 def _joined(parts: dict[str, Slot]) -> Slot:
@@ -100,7 +102,7 @@ def timeline(kind: str, tz: str, begin: datetime, end: datetime) -> list[Slot]:
     """Return the partitions of a grain, whatever the bounds of a definition, that lie around a time, in order."""
     found: list[Slot] = []
     keys = list(_edges(kind, ZoneInfo(tz), begin, end))
-    for (key, start), (_, stop) in zip(keys, keys[1:], strict=False):
+    for (key, start), (_, stop) in pairwise(keys):
         found.append(Slot(key, start, stop))
     return found
 
@@ -127,7 +129,7 @@ def midnight(day: date, zone: ZoneInfo) -> datetime:
 
 @dataclass(frozen=True)
 class Reading:
-    """A mapping as it is written: inferred, all, window, same (explicit), fixed (explicit), by_dimension, from_dimension."""
+    """A mapping as written: inferred, all, window, same and fixed (explicit), by_dimension, from_dimension."""
 
     kind: str = "inferred"
     last: int | None = None
@@ -243,7 +245,7 @@ def _by_dimension(
 
 
 def _alike(one: Scheme, other: Scheme) -> bool:
-    return one.is_time and other.is_time or bool(set(one.keys) & set(other.keys))
+    return (one.is_time and other.is_time) or bool(set(one.keys) & set(other.keys))
 
 
 def _window(slot: Slot, upstream: Scheme, last: int | None, offset: int) -> set[str | None]:

@@ -1,7 +1,7 @@
 """Which partitions are there to try, and what does a cell read of an upstream, found by trying every key?
 
-Used by the property tests of planning/intervals.py and planning/ranges.py. It knows keys and windows of time, no ordinals'
-arithmetic and no arrays.
+Used by the property tests of planning/intervals.py and planning/ranges.py. It knows keys and windows of time, no
+ordinals' arithmetic and no arrays.
 """
 
 from __future__ import annotations
@@ -90,7 +90,9 @@ def product_partitions(draw: st.DrawFn, change: tuple[str, date]) -> ProductPart
     """Draw a product of two or three dimensions; two products share names of dimensions, not always their kinds."""
     names = draw(st.lists(st.sampled_from(["when", "region", "other"]), min_size=2, unique=True))
     kinds = {"when": time_partitions(change), "region": static_partitions()}
-    dimensions = {name: draw(kinds.get(name, st.one_of(time_partitions(change), static_partitions()))) for name in names}
+    dimensions = {
+        name: draw(kinds.get(name, st.one_of(time_partitions(change), static_partitions()))) for name in names
+    }
     return ProductPartitions(**dimensions)
 
 
@@ -186,7 +188,9 @@ def reads(
             return reads(inner, own, _part(downstream, name, key), upstream, known)
         case ByDimension(dimensions=dimensions):
             assert isinstance(upstream, ProductPartitions)
-            found = {name: _by_dimension(dict(dimensions)[name], downstream, key, name, upstream) for name, _ in dimensions}
+            found = {
+                name: _by_dimension(dict(dimensions)[name], downstream, key, name, upstream) for name, _ in dimensions
+            }
             return {other for other in known if all(_part(upstream, name, other) in found[name] for name in found)}
 
 

@@ -29,7 +29,7 @@ NAMES = tuple(f"a{number}" for number in range(9))
 
 @dataclass(frozen=True)
 class Step:
-    """A state of a project, and what is asked of the run after it; `touched`: all files are written again as they are."""
+    """A state of a project, and what is asked of the run after it; `touched`: all files are written again."""
 
     project: Project
     selection: str = "*"
@@ -211,7 +211,10 @@ class Choices:
     def _change_file(self, project: Project) -> Project:
         """Change a value, change what nobody reads, add a row, remove the file or bring it back."""
         keys = [
-            (asset.key, slot.key) for asset in project.assets.values() if asset.is_external for slot in slots(asset.scheme)
+            (asset.key, slot.key)
+            for asset in project.assets.values()
+            if asset.is_external
+            for slot in slots(asset.scheme)
         ]
         key = self.one_of(keys)
         rows = project.files[key]
@@ -310,6 +313,7 @@ class Choices:
             return None
         first = self._base[1] + timedelta(days=self.number(-3, 3))
         return first, first + timedelta(days=self.number(0, 3))
+
 
 def _ancestors(project: Project, key: str) -> set[str]:
     asset = project.assets[key]

@@ -1,7 +1,7 @@
 """What is in a random project: its assets, constants and files, as values that are written down as sources.
 
-`written` turns a project into the texts of its files; `choices_of_project.py` draws and edits one. It must not know what is
-fresh or stale.
+`written` turns a project into the texts of its files; `choices_of_project.py` draws and edits one. It must not know
+what is fresh or stale.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from naive_partitions import Reading, Scheme, slots
 Rows = tuple[tuple[int, int], ...]
 """The content of a cell: the columns n and m of its rows."""
 
-SHARED = '''
+SHARED = """
 import duckdb
 import polars as pl
 import pyarrow as pa
@@ -71,9 +71,9 @@ def table(quotient, form):
 
 def same_key(key):
     return [key]
-'''
+"""
 
-IMPORTS = '''
+IMPORTS = """
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
@@ -85,7 +85,7 @@ import pyarrow as pa
 from assets_core import *
 
 from .shared import helper_x, helper_y, place, read_csv, same_key, table, total
-'''
+"""
 
 
 @dataclass(frozen=True)
@@ -188,9 +188,13 @@ def _looked(source: str, look: int) -> str:
     """Return the source in another layout: what it means stays."""
     lines = source.splitlines()
     if look % 3 == 1:
-        lines = [line for each in lines for line in ([f"# in its {look}th look", each, ""] if each[:4] == "def " else [each])]
+        lines = [
+            line for each in lines for line in ([f"# in its {look}th look", each, ""] if each[:4] == "def " else [each])
+        ]
     if look % 3 == 2:
-        lines = [each + (f"  # {look}" if each.lstrip().startswith(("base =", "return", "def ")) else "") for each in lines]
+        lines = [
+            each + (f"  # {look}" if each.lstrip().startswith(("base =", "return", "def ")) else "") for each in lines
+        ]
     return "\n".join(["", *lines, ""] if look % 2 else [*lines, ""])
 
 

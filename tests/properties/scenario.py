@@ -28,7 +28,6 @@ from assets_core.planning.staleness import Cause
 from assets_core.project import find_project
 from catalog.journal import read
 
-
 Version = tuple[Rows, tuple[int, int]]
 """What is published of a cell: its content and the recipe recorded with it."""
 
