@@ -120,6 +120,7 @@ def only_run(project: Project) -> Iterator[None]:
     Raises: Busy where another process holds it.
     """
     project.state.mkdir(parents=True, exist_ok=True)
+    (project.state / ".gitignore").write_text("*\n", encoding="utf-8")  # data and records are not code
     with open(project.state / "run.lock", "a+", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

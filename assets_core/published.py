@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 
-from .errors import SelectionError, UserError, did_you_mean
+from .errors import InputError, SelectionError, UserError, did_you_mean
 from .materialize import look
 from .model.keys import AssetKey, Cell, PartitionKey
 from .planning.state import World, find_cell
 from .project import find_project
+
+_READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,14 @@ class Published:
         if not chosen.any():
             raise SelectionError(f"nothing of {asset} is published", remedy=f"run: assets materialize +{asset}")
         files = tuple(str(self.folder / file) for file in state.file[chosen].tolist())
+        for position, file in zip(np.flatnonzero(chosen).tolist(), files, strict=True):
+            if not Path(file).exists():
+                cell = state.cell(state.first + position)
+                one = f" --partitions '{cell.partition}'" if cell.partition is not None else ""
+                raise InputError(
+                    f"the data of {cell} is gone: {file}",
+                    remedy=f"make it again: assets materialize {cell.asset}{one} --force",
+                )
         return Cells(files, int(state.rows[chosen].sum()), int(state.size_bytes[chosen].sum()))
 
     def connect(self) -> duckdb.DuckDBPyConnection:
@@ -84,6 +95,9 @@ class Published:
             for table in connection.get_table_names(sql):
                 if table in self.world.states:
                     self.relation(connection, self.cells(table)).create_view(table)
+            kinds = [statement.type for statement in connection.extract_statements(sql)]
+            if any(kind not in _READING for kind in kinds):
+                raise UserError("the statement is not a query", remedy="ask with SELECT or FROM")
             relation = connection.sql(sql)
             return (relation.columns, rows_of(relation)) if relation is not None else ([], [])
         except duckdb.CatalogException as error:

@@ -27,6 +27,7 @@ from .locks import held
 SEGMENT_BYTES = 64 * 2**20
 """A segment longer than this is not appended to; the next record opens a new one."""
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _HASH = 64
 _TEXT = _HASH + 1
 _SEGMENT = re.compile(r"[0-9]{20}\.jsonl")
@@ -357,7 +358,7 @@ def _payload_text(kind: str, payload: Mapping[str, object]) -> str:
     if not _KIND.fullmatch(kind):
         raise CatalogError(f"{kind!r} is not a kind of record", remedy="write it in small letters and underscores")
     try:
-        text = json.dumps(dict(payload), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        text = _ENCODER.encode(dict(payload))
         text.encode()
     except (TypeError, ValueError) as error:
         raise CatalogError(

@@ -129,7 +129,7 @@ def _print(facts: dict[str, Any]) -> None:
     if "version" in facts:
         line(f"  version {facts['version']}, {facts['rows']} rows")
     if made := facts.get("made"):
-        commit = f", commit {made['commit'][:12]}" if made["commit_id"] else ""
+        commit = f", commit {made['commit_id'][:12]}" if made["commit_id"] else ""
         line(f"  made {made['at']} by {made['user_name']} in run {made['run']}{commit}, {made['seconds']:.3f} s")
     for check in facts.get("checks", []):
         verdict = "passed" if check["passed"] else f"did not pass ({check['severity']}): {check['message']}"

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from itertools import chain
 
-from ..model.run import Progress, RunResult
+from ..model.run import Failure, Progress, RunResult
 
 _SECONDS_BETWEEN_LINES = 5.0
+_GROUPS = 20  # of equal failures, blocks and warnings, that are worded one by one
 _BLANKS = dict.fromkeys((*range(32), 127), " ")  # tabs and line breaks, and what a terminal would obey
 
 
@@ -58,7 +59,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
 
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         kept = [[_text(value) for value in row] for row in rows]
-        for position, column in enumerate(columns):
+        told = [p for p in range(len(columns)) if not kept or any(row[p] for row in kept)]  # not the empty columns
+        kept = [[row[p] for p in told] for row in kept]
+        for position, column in enumerate([columns[p] for p in told]):
             numbers = all(_is_number(row[position]) for row in kept)
             table.add_column(Text(column), justify="right" if numbers and kept else "left", overflow="fold")
         for texts in kept:
@@ -122,16 +125,21 @@ class _Bar:
 
 def report(result: RunResult, *, as_json: bool) -> int:
     """Print what a run did and return the exit code: causes of failure first, then the numbers."""
-    for failure in result.failures[:20]:
-        say(f"failed: {failure.cell}: {failure.message}")
-        if failure.traceback:
-            say("  " + failure.traceback.rstrip().replace("\n", "\n  "))
-    if len(result.failures) > 20:
-        say(f"... and {len(result.failures) - 20} more failed cells; see: assets status")
-    for reason, count in result.blocked_by.most_common(20):
+    groups: dict[tuple[str, str, str], list[Failure]] = {}
+    for failure in result.failures:
+        groups.setdefault((failure.cell.asset, failure.error, failure.message), []).append(failure)
+    for failures in list(groups.values())[:_GROUPS]:
+        first = min(failures, key=lambda failure: failure.cell)
+        more = f" and {_cells(len(failures) - 1)} more of it" if len(failures) > 1 else ""
+        say(f"failed: {first.cell}{more}: {first.message}")
+        if first.traceback:
+            say("  " + first.traceback.rstrip().replace("\n", "\n  "))
+    if len(groups) > _GROUPS:
+        say(f"... and {len(groups) - _GROUPS} more failures of other kinds; `assets explain CELL` shows each")
+    for reason, count in result.blocked_by.most_common(_GROUPS):
         say(f"blocked: {count} cell{'s' if count != 1 else ''} of {reason}")
-    for warned in result.warned[:20]:
-        say(f"warning: {warned.cell}: {warned.check.name}: {warned.check.message}")
+    for warned in result.warned[:_GROUPS]:
+        say(f"warning: {warned.cell}: {warned.check.message or warned.check.name}")
     if as_json:
         print_json(
             {

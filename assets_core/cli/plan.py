@@ -70,6 +70,7 @@ def _steps(planned: Plan, history: CatalogHistory) -> list[dict[str, Any]]:
 
 def _rows(planned: Plan, history: CatalogHistory) -> list[list[object]]:
     from ..planning.evidence import evidence_of, words
+    from ..planning.plan import first_gap
     from ..planning.ranges import range_texts
 
     rows: list[list[object]] = []
@@ -79,6 +80,6 @@ def _rows(planned: Plan, history: CatalogHistory) -> list[list[object]]:
             shown = ", ".join(ranges[:4]) + (f" and {len(ranges) - 4} more" if len(ranges) > 4 else "")
             text = "; ".join(words(cause) for cause in causes)
             blocked = int(asset_steps.blocked[index].sum())
-            text += f" (blocked: {blocked} wait for an input that is not there)" if blocked else ""
+            text += f" (blocked: {blocked}, as {first_gap(planned, asset_steps)})" if blocked else ""
             rows.append([asset_steps.asset.key, len(index), shown, text])
     return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -48,5 +49,7 @@ def runs(
         rows = connection.sql(load("runs"), params={"limit": limit}).fetchall()
     if as_json:
         print_json([dict(zip(_COLUMNS, row, strict=True)) for row in rows])
+    elif sys.stdout.isatty():  # a terminal is narrow: the first letters name a run well enough
+        print_table(_COLUMNS, [(row[0][:8], *row[1:]) for row in rows])
     else:
         print_table(_COLUMNS, rows)

@@ -17,7 +17,7 @@ def add_to(app: typer.Typer) -> None:
 def status(selection: Selection = "*", as_json: AsJson = False, project: ProjectFolder = None) -> None:
     """Print a row an asset: its cells, and how many are fresh, stale, missing, failed. Also while a run is going on.
 
-    A cell is in one of these states: failed if the last attempt failed; stale also where only an upstream is.
+    A cell is in one of these states: failed if the last attempt failed; stale also where something upstream will run.
 
     Example: assets status group:marts
     """

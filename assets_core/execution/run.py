@@ -26,7 +26,7 @@ from ..model.partitions import Partition
 from ..model.run import Failure, Progress, RunRequest, RunResult, Warned
 from ..planning.intervals import Intervals
 from ..planning.observe import Observation, source_path
-from ..planning.plan import Plan
+from ..planning.plan import Plan, first_gap
 from ..planning.staleness import Cause, own_causes
 from ..planning.state import AssetState
 from ..versions.recipe import Ordinals, lanes_text, recipe, token
@@ -103,7 +103,7 @@ class Coordinator:
         for steps in self._plan.steps:
             blocked = steps.ordinals[steps.blocked]
             if len(blocked):
-                self._block(steps.asset, blocked, "an input is not there")
+                self._block(steps.asset, blocked, first_gap(self._plan, steps))
         records = self._flush()
         for record in records:
             if record.kind == "observed":
@@ -257,13 +257,13 @@ class Coordinator:
         if not outcomes:
             return
         published: list[list[Any]] = []
-        folders: set[Path] = set()
+        folders: set[str] = set()
         for outcome in outcomes:
             self._in_flight -= 1
             for cell in outcome.cells:
                 self._gather(outcome, cell, published, folders)
         for folder in folders:
-            make_durable(folder)
+            make_durable(self._data_folder / folder)
         if published:
             self._facts.append(("published", {"run": self._run, "cells": published}))
         self._flush()
@@ -273,7 +273,7 @@ class Coordinator:
         for key, cells in by_asset.items():
             self._settle(self._world.states[key], cells)
 
-    def _gather(self, outcome: StepOutcome, cell: CellOutcome, published: list[list[Any]], folders: set[Path]) -> None:
+    def _gather(self, outcome: StepOutcome, cell: CellOutcome, published: list[list[Any]], folders: set[str]) -> None:
         """Add the facts of one cell to the group."""
         asset = outcome.work.asset
         state = self._world.states[asset.key]
@@ -282,7 +282,7 @@ class Coordinator:
         if cell.stored is not None:
             assert claim is not None  # noqa: S101  # every cell to be made was claimed
             self._facts.append(facts.materialized(self._run, outcome, cell, key, claim))
-            folders.add((self._data_folder / cell.stored.file).parent)
+            folders.add(cell.stored.file.rpartition("/")[0])
             columns = [(column.name, column.type) for column in cell.stored.data.columns]
             if (lineage := self._lineage.see(asset, columns)) is not None:
                 self._facts.append(("column_lineage", lineage))

@@ -190,7 +190,7 @@ def _save(
 
 
 def _refused(outcome: CellOutcome, judge: _Judge) -> CellOutcome:
-    message = "; ".join(f"{result.name}: {result.message}" for result in judge.refused)
+    message = "; ".join(result.message or f"check {result.name} did not pass" for result in judge.refused)
     return CellOutcome(
         outcome.ordinal, None, outcome.checks, judge.version, error="CheckFailed", message=message or "refused"
     )

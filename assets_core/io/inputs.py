@@ -58,9 +58,7 @@ class MemoryInput:
     def frame(self) -> pl.DataFrame:
         import polars as pl
 
-        frame = pl.from_arrow(self.table(), rechunk=False)
-        assert isinstance(frame, pl.DataFrame)  # noqa: S101  # a table never gives a Series
-        return frame
+        return pl.DataFrame(self.table().to_reader())
 
     def lazy_frame(self) -> pl.LazyFrame:
         return self.frame().lazy()

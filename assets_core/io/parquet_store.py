@@ -90,7 +90,13 @@ class ParquetStore:
             return temporary.stat().st_size
         buffer = pa.BufferOutputStream()
         compression = _COMPRESSION if staged.table.nbytes > _SMALL_BYTES else _COMPRESSION_OF_SMALL
-        pq.write_table(staged.table, buffer, compression=compression, row_group_size=_ROWS_A_GROUP)
+        pq.write_table(
+            staged.table,
+            buffer,
+            compression=compression,
+            use_dictionary=compression == _COMPRESSION,
+            row_group_size=_ROWS_A_GROUP,
+        )
         data = buffer.getvalue()
         with _opened(temporary) as file:
             view = memoryview(data)
@@ -148,7 +154,10 @@ def _rename(temporary: Path, final: Path) -> None:
     try:
         temporary.rename(final)
     except FileNotFoundError:
+        new = [folder for folder in final.parents if not folder.exists()]
         final.parent.mkdir(parents=True, exist_ok=True)
+        for folder in new:
+            make_durable(folder.parent)
         temporary.rename(final)
 
 

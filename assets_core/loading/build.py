@@ -180,7 +180,8 @@ class _Builder:
         functions = [function for function in (declaration.version, declaration.read) if function is not None]
         versions = [self._code.version(function) for function in functions]
         code_version = digest_text("external", declaration.path or "", *(version.digest for version in versions))
-        unknown = tuple(name for version in versions for name in version.unknown)
+        # What a version function says is the version, however it finds out; how the data is read has to be known.
+        unknown = () if declaration.read is None else versions[-1].unknown
         asset = self._asset(about, AssetKind.EXTERNAL, code_version, path=declaration.path, unknown=unknown)
         return asset, Runtime(function=declaration.read, version=declaration.version), ()
 
@@ -234,7 +235,9 @@ class _Builder:
 
     def _input(self, about: About, given: Input) -> _Wanted:
         declared, columns = given.declared, given.declared.columns
-        if columns is not None and (isinstance(columns, str) or not all(isinstance(c, str) for c in columns)):
+        if columns is not None and (
+            isinstance(columns, str) or not columns or not all(isinstance(c, str) for c in columns)
+        ):
             self._wrong(about, f"columns={columns!r} of input {given.name!r}", 'give a list, as in columns=["carrier"]')
             columns = None
         return _Wanted(

@@ -27,6 +27,24 @@ _FORM = 1
 _FILE = "definitions.json"
 _UNSTEADY_CALLS = frozenset(["today", "now", "utcnow", "time_ns", "monotonic", "randint", "uuid1", "uuid4", "urandom"])
 _UNSTEADY_OF_MODULE = frozenset(["time", "random"])  # time.time(), but not pl.time()
+_UNSTEADY_MODULES = frozenset(["time", "random", "secrets", "uuid"])
+# What asks the file system without opening or listing anything, which no audit event shows.
+_UNSEEN_CALLS = frozenset(
+    [
+        "exists",
+        "is_file",
+        "is_dir",
+        "isfile",
+        "isdir",
+        "stat",
+        "lstat",
+        "getsize",
+        "getmtime",
+        "getcwd",
+        "getcwdb",
+        "cwd",
+    ]
+)
 _OUTSIDE_EVENTS = frozenset(["subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "socket.connect"])
 
 
@@ -173,17 +191,49 @@ def _is_unsteady(source: str) -> bool:
         tree = ast.parse(Path(source).read_bytes())
     except (OSError, SyntaxError, ValueError):
         return True
-    return any(_is_unsteady_call(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return any(_is_unsteady_node(node) for node in ast.walk(tree)) or any(
+        isinstance(node, ast.Call) and _reads_natively(node.func) for node in _run_at_import(tree)
+    )
+
+
+def _is_unsteady_node(node: ast.AST) -> bool:
+    match node:
+        case ast.Call(func=function):
+            return _is_unsteady_call(function)
+        case ast.ImportFrom(module=module):
+            return module in _UNSTEADY_MODULES
+        case ast.Attribute(attr=name):
+            return name == "environb"
+        case _:
+            return False
+
+
+def _run_at_import(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes of a module that run when it is imported: not the bodies of its functions."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            for decorator in node.decorator_list:
+                yield from (decorator, *_run_at_import(decorator))
+        elif not isinstance(node, ast.Lambda):
+            yield node
+            yield from _run_at_import(node)
+
+
+def _reads_natively(function: ast.expr) -> bool:
+    """Tell whether a call reads files in a library's own code, as in pl.read_csv(), which no audit event shows."""
+    if not isinstance(function, ast.Attribute) or function.attr in ("read_text", "read_bytes"):
+        return False
+    return function.attr.startswith(("read_", "scan_"))
 
 
 def _is_unsteady_call(function: ast.expr) -> bool:
     match function:
         case ast.Attribute(value=ast.Name(id=module), attr=name):
-            return name in _UNSTEADY_CALLS or (name in _UNSTEADY_OF_MODULE and module == name)
+            return name in _UNSTEADY_CALLS | _UNSEEN_CALLS or (name in _UNSTEADY_OF_MODULE and module == name)
         case ast.Attribute(attr=name):
-            return name in _UNSTEADY_CALLS
+            return name in _UNSTEADY_CALLS | _UNSEEN_CALLS
         case ast.Name(id=name):
-            return name in _UNSTEADY_CALLS | _UNSTEADY_OF_MODULE
+            return name in _UNSTEADY_CALLS | _UNSTEADY_OF_MODULE | _UNSEEN_CALLS
         case _:
             return False
 

@@ -44,17 +44,23 @@ _UPSTREAM_MEMBERS: dict[str, type] = {"asset": str, "mapping": dict, "columns": 
 
 
 def read_sql_file(path: Path) -> SqlDeclaration | None:
-    """Return the declaration of a SQL file; None where the file has no header, so is not an asset.
+    """Return the declaration of a SQL file; None where the file is empty.
 
-    Raises: DefinitionError with the line of the header's mistake.
+    Raises: DefinitionError where there is no header, or with the line of its mistake.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise DefinitionError(f"the file is not UTF-8: {error}", place=Place(str(path)), remedy="save it so") from error
     match = _HEADER.match(text)
-    if match is None:
+    if not text.strip():
         return None
+    if match is None:
+        raise DefinitionError(
+            "the file has no header, so nothing says that it is an asset",
+            place=Place(str(path), 1),
+            remedy="begin it with /* asset and an end of line, TOML, and */; or keep it outside of the definitions",
+        )
     place = Place(str(path), text[: match.start("toml")].count("\n") + 1)
     header = _parse(match["toml"], place)
     _check(header, _MEMBERS, place, "the header")

@@ -19,7 +19,7 @@ from ..versions.recipe import Lanes, Ordinals
 from .intervals import Flags, Intervals
 from .plan import AssetSteps, Plan
 from .ranges import range_texts
-from .staleness import Cause
+from .staleness import Cause, unknown_values
 from .state import AssetState, World
 
 
@@ -81,7 +81,7 @@ class StepEvidence:
             elif cause is Cause.UPSTREAM_WILL_RUN:
                 found.extend(self._will_run(index))
             elif cause is Cause.UNKNOWN:
-                found.append({"kind": cause.kind, "values": list(self.steps.asset.unknown)})
+                found.append({"kind": cause.kind, "values": unknown_values(self.world, self.steps.asset)})
             else:
                 found.append({"kind": cause.kind})
         return found

@@ -7,6 +7,7 @@ change could hide.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import redirect_stdout
@@ -18,7 +19,7 @@ import blake3
 
 from ..errors import StepError, UserError
 from ..model.asset import Asset
-from ..model.keys import AssetKey, PartitionKey, split_dimensions
+from ..model.keys import AssetKey, Cell, PartitionKey, split_dimensions
 from ..model.partitions import ProductPartitions
 from ..versions.recipe import token
 from .state import AssetState, World
@@ -101,8 +102,13 @@ def _path_version(
         if recorded[0] is not None and signature.text == recorded[1]:
             return recorded[0], signature
         return _with_reader(content_version(path), asset), signature
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None, _NONE
+    except OSError as error:
+        raise StepError(
+            f"the source of {Cell(asset.key, partition)} cannot be read: {error}",
+            remedy=f"make {path} readable, or correct the path of {asset.key} ({asset.place})",
+        ) from error
 
 
 def _function_version(state: AssetState, ordinal: int, function: Callable[..., object]) -> str | None:
@@ -157,9 +163,15 @@ def _leaves_its_place(part: str) -> bool:
 
 def _files(path: Path) -> Iterable[tuple[str, Path]]:
     """Return the files that make a source, by relative name: itself, or everything in the folder."""
-    if path.is_dir():
-        return [(file.relative_to(path).as_posix(), file) for file in sorted(path.rglob("*")) if file.is_file()]
-    return [("", path)]
+    if not path.is_dir():
+        return [("", path)]
+    found: list[tuple[str, Path]] = []
+    seen: set[str] = set()
+    for folder, folders, names in os.walk(path, followlinks=True):
+        seen.add(os.path.realpath(folder))
+        folders[:] = [name for name in folders if os.path.realpath(os.path.join(folder, name)) not in seen]
+        found.extend((Path(folder, name).relative_to(path).as_posix(), Path(folder, name)) for name in names)
+    return sorted(found)
 
 
 def path_signature(path: Path, reader: str, now: datetime) -> Signature:

@@ -68,6 +68,30 @@ class Plan:
                 yield steps, position, state.cell(ordinal)
 
 
+def first_gap(plan: Plan, steps: AssetSteps) -> str:
+    """Return, in words, the first input that keeps a blocked cell of an asset from running."""
+    world, asset = plan.world, steps.asset
+    ordinal = int(steps.ordinals[steps.blocked][0])
+    will_run = {other.asset.key: set(other.runnable.tolist()) for other in plan.steps}
+    for edge in asset.edges:
+        if edge.hand_off is None:
+            continue
+        upstream = world.states[edge.upstream]
+        wanted = [
+            o
+            for low, high in world.reads(asset, edge).of(ordinal - world.states[asset.key].first)
+            for o in range(low, high)
+        ]
+        if not wanted:
+            return f"it reads no partition of {edge.upstream}"
+        coming = will_run.get(edge.upstream, set())
+        for o in wanted:
+            if not upstream.present[o - upstream.first] and o not in coming:
+                where = f" ({upstream.asset.path})" if upstream.asset.path is not None else ""
+                return f"{upstream.cell(o)}{where} is not there"
+    return "an input is not there"
+
+
 def make_plan(world: World, selected: Mapping[AssetKey, Flags], *, force: bool = False) -> Plan:
     """Return the plan for the selected cells of a world; with `force` all of them run."""
     found = assess(world, selected, force)

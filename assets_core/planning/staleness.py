@@ -88,9 +88,15 @@ def own_causes(world: World, asset: Asset, positions: npt.NDArray[np.int64] | No
     edges = [digest for _, _, digest in world.edges_now(asset, positions)]
     causes[present & recorded.differ(recipe(code, edges))] |= Cause.INPUT_CHANGED
     causes[present & (state.checks[index] != state.checks_version)] |= Cause.CONTRACT_CHANGED
-    if asset.unknown:
+    if unknown_values(world, asset):
         causes[:] |= Cause.UNKNOWN
     return causes
+
+
+def unknown_values(world: World, asset: Asset) -> list[str]:
+    """Return what the code of an asset, or of the readers of its external inputs, uses but cannot be determined."""
+    readers = [world.graph.assets[edge.upstream] for edge in asset.edges if edge.hand_off is not None]
+    return [*asset.unknown, *(name for reader in readers if reader.is_external for name in reader.unknown)]
 
 
 def _through_edges(world: World, asset: Asset, will_run: Mapping[AssetKey, Flags]) -> tuple[Flags, Flags]:

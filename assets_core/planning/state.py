@@ -214,9 +214,9 @@ def _fill(state: AssetState, columns: Mapping[str, Any]) -> None:
         index = np.array([0 if key is None else -1 for key in columns["partition"].tolist()], np.int64)
     else:
         index = np.asarray(columns["ordinal"], np.int64) - state.first
-        same_scheme = columns["scheme"] == partitions.scheme
-        for row in np.flatnonzero(~np.asarray(same_scheme, np.bool_)).tolist():
-            found = _position(state, columns["partition"][row])
+        keys, schemes = columns["partition"].tolist(), columns["scheme"].tolist()  # NULL becomes None
+        for row in [row for row, scheme in enumerate(schemes) if scheme != partitions.scheme]:
+            found = _position(state, keys[row])
             index[row] = -1 if found is None else found
     inside = (index >= 0) & (index < len(state))
     rows, index = np.flatnonzero(inside), index[inside]

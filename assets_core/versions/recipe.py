@@ -52,12 +52,11 @@ def zeros(count: int) -> Lanes:
 
 def text_lanes(*parts: str) -> tuple[int, int]:
     """Return the two lanes of a digest of texts; parts cannot run into each other."""
-    hasher = blake3.blake3()
+    pieces: list[bytes] = []
     for part in parts:
         data = part.encode()
-        hasher.update(len(data).to_bytes(8, "little"))
-        hasher.update(data)
-    digest = hasher.digest(16)
+        pieces += (len(data).to_bytes(8, "little"), data)
+    digest = blake3.blake3(b"".join(pieces)).digest(16)
     return int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:], "big")
 
 

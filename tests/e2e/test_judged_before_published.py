@@ -77,7 +77,7 @@ def test_a_failing_contract_publishes_nothing_and_the_last_good_version_stays_re
 def test_the_message_of_a_failing_contract_names_the_rows_and_comes_before_the_numbers(made: Project) -> None:
     deliver(made, "tea,4.5", "milk,-1.5", "salt,0.0")
     lines = made.run("materialize").err.splitlines()
-    assert lines[0] == "failed: prices: contract: contract 'contract': 2 failures, 2 of 3 rows failed"
+    assert lines[0] == "failed: prices: contract 'contract': 2 failures, 2 of 3 rows failed"
     assert lines[1] == "  column 'price': greater_than(0) failed in 2 rows: row 1 (-1.5), row 2 (0.0)"
     assert lines[2:4] == ["blocked: 1 cell of dearest: prices failed", "blocked: 1 cell of report: prices failed"]
     assert lines[4].startswith("1 cell made, 0 fresh, 1 failed, 2 blocked in ")
@@ -115,7 +115,7 @@ def test_a_contract_of_severity_warn_publishes_and_says_so(made: Project) -> Non
     outcome = made.run("materialize")
     assert outcome.code == 0
     (warning,) = [line for line in outcome.err.splitlines() if line.startswith("warning: ")]
-    assert warning == "warning: prices: contract: contract 'contract': 1 failure, 1 of 1 row failed"
+    assert warning == "warning: prices: contract 'contract': 1 failure, 1 of 1 row failed"
     assert "row 0 (-4.5)" in outcome.err
     assert made.query("FROM prices") == [{"product": "tea", "price": -4.5}]
     assert made.must("materialize").err == "nothing to do: 4 cells fresh\n"
@@ -237,7 +237,7 @@ def test_a_failing_check_of_severity_error_blocks_publishing_and_a_new_check_is_
     before = project.tail
     outcome = project.run("materialize")
     assert outcome.code == 1
-    assert "failed: numbers: few: check 'few' of asset 'numbers' returned False" in outcome.err
+    assert "failed: numbers: check 'few' of asset 'numbers' returned False" in outcome.err
     assert not {"materialized", "published"} & set(kinds(project, before))
     project.edit("assets.py", "height < 3", "height < 4")
     before = project.tail

@@ -228,7 +228,7 @@ def test_the_contract_and_severity_of_a_header_judge_the_rows_of_the_query(proje
     assert outcome.code == 1
     assert "less_than(4) failed in 1 row: row 1 (4.5)" in outcome.err
     project.edit("cheap.sql", "*/", 'severity = "warn"\n*/')
-    assert "warning: cheap: contract: " in project.must("materialize", "+cheap").err
+    assert "warning: cheap: contract " in project.must("materialize", "+cheap").err
 
 
 def test_lineage_of_a_query_names_the_columns_that_each_column_comes_from(shop: Project) -> None:
@@ -242,8 +242,12 @@ def test_lineage_of_a_query_names_the_columns_that_each_column_comes_from(shop: 
     assert ("prices.price", "marts/daily.turnover") in {(edge["from"], edge["to"]) for edge in down}
 
 
-def test_a_sql_file_without_a_header_is_no_asset_and_one_in_a_subfolder_is(project: Project) -> None:
+def test_a_sql_file_without_a_header_is_refused_and_one_in_a_subfolder_is_an_asset(project: Project) -> None:
     project.define(ASSETS)
-    project.define("SELECT * FROM nowhere\n", "notes.sql")
+    project.define("/* assets\n*/ SELECT * FROM nowhere\n", "notes.sql")
     project.define("\n\n/* asset\n*/\nSELECT 1 AS n\n", "deep/er/one.sql")
+    refused = project.run("list")
+    assert refused.code == 2
+    assert "definitions/notes.sql:1: the file has no header" in refused.err
+    project.define("\n", "notes.sql")
     assert {row[0] for row in project.must("list").rows} == {"orders", "prices", "one"}

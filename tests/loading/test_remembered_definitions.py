@@ -125,6 +125,11 @@ def test_an_environment_variable_that_a_definition_reads_counts(
         "import random\nEND = random.random()",
         "import subprocess\nEND = subprocess.run(['true'])",
         "import os\nEND = dict(os.environ)",
+        "import os\nEND = os.environb.get(b'X')",
+        "import os\nEND = os.getcwd()",
+        "from time import time as clock\nEND = clock()",
+        "from pathlib import Path\nEND = (Path(__file__).parent / 'flags/on').exists()",
+        "END = pl.DataFrame({'n': [1]}).lazy() if False else pl.read_csv(__file__, has_header=False)",
     ],
 )
 def test_definitions_that_depend_on_the_clock_on_chance_or_on_everything_are_never_remembered(

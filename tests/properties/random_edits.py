@@ -184,6 +184,7 @@ class Choices:
                 self._change_divisor,
                 self._change_checks,
                 self._move_partitions,
+                self._redefine_partitions,
                 self._remove_asset,
                 self._add_or_remove_input,
                 self._change_input,
@@ -256,6 +257,14 @@ class Choices:
         asset = self.one_of(assets)
         assert asset.scheme is not None
         return self._change(project, replace(asset, scheme=moved(self._draw, asset.scheme, self._base[1])))
+
+    def _redefine_partitions(self, project: Project) -> Project:
+        """Give an asset other partitions: of another grain, in another zone, none."""
+        asset = self._any_made(project)
+        scheme = self._draw(schemes(self._base, KINDS))
+        if self.often(2) and asset.scheme is not None and asset.scheme.is_time:
+            scheme = replace(asset.scheme, tz=self.one_of(("UTC", "Europe/Berlin", "America/New_York")))
+        return self._change(project, replace(asset, scheme=scheme))
 
     def _remove_asset(self, project: Project) -> Project:
         gone = self._any_made(project)

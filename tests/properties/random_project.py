@@ -1,6 +1,6 @@
 """What is in a random project: its assets, constants and files, as values that are written down as sources.
 
-`written` turns a project into the texts of its files; `choices_of_project.py` draws and edits one. It must not know
+`written` turns a project into the texts of its files; `random_edits.py` draws and edits one. It must not know
 what is fresh or stale.
 """
 
