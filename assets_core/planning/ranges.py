@@ -126,18 +126,8 @@ def _period(partitions: TimePartitions, text: str) -> tuple[datetime, datetime]:
         months = MonthlyPartitions(f"{text}-01-01", tz=partitions.tz)
         first = months.ordinal(f"{text}-01")
         return months.starts_at(first), months.starts_at(first + 12)
-    grain: TimePartitions
-    if re.fullmatch(r"\d{4}-\d{2}", text):
-        grain = MonthlyPartitions("1970-01-01", tz=partitions.tz)
-    elif re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
-        # A week's key is its first day: as a single key or at the end of a range it means the whole week.
-        grain = DailyPartitions("1970-01-01", tz=partitions.tz)
-        if partitions.kind == "weekly":
-            week = partitions.holding(grain.starts_at(grain.ordinal(text)))
-            return partitions.starts_at(week), partitions.starts_at(week + 1)
-    else:
-        grain = HourlyPartitions("1970-01-01", tz=partitions.tz)
     try:
+        grain = _grain(partitions, text)
         ordinal = grain.ordinal(text)
     except UserError:
         first, _ = partitions.fixed_bounds
@@ -145,4 +135,17 @@ def _period(partitions: TimePartitions, text: str) -> tuple[datetime, datetime]:
             f"{text!r} is not a time or a key of {partitions.kind} partitions",
             remedy=f"write it like {partitions.key(first)}",
         ) from None
+    if partitions.kind == "weekly" and isinstance(grain, DailyPartitions):
+        # A week's key is its first day: as a single key or at the end of a range it means the whole week.
+        grain, ordinal = partitions, partitions.holding(grain.starts_at(ordinal))
     return grain.starts_at(ordinal), grain.starts_at(ordinal + 1)
+
+
+def _grain(partitions: TimePartitions, text: str) -> TimePartitions:
+    """Return the partitions of which a text is a key, by its form."""
+    if re.fullmatch(r"\d{4}-\d{2}", text):
+        return MonthlyPartitions("1970-01-01", tz=partitions.tz)
+    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+        return DailyPartitions("1970-01-01", tz=partitions.tz)
+    # Where a zone has moved by less than an hour, full hours are not those of 1970.
+    return partitions if isinstance(partitions, HourlyPartitions) else HourlyPartitions(text, tz=partitions.tz)

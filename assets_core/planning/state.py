@@ -241,7 +241,8 @@ def _position(state: AssetState, partition: str | None) -> int | None:
         position = state.asset.partitions.ordinal(partition) - state.first
     except UserError:
         return None
-    return position if 0 <= position < len(state) else None
+    # A day's key also spells the hour, the week or the month that begins with it: those are other cells.
+    return position if 0 <= position < len(state) and state.key(state.first + position) == partition else None
 
 
 def find_cell(world: World, cell: Cell) -> tuple[AssetState, int]:

@@ -37,7 +37,8 @@ def schemes(draw: st.DrawFn, base: tuple[str, date], kinds: tuple[str, ...]) -> 
     if kind == "static":
         return Scheme("static", keys=tuple(draw(st.lists(st.sampled_from(REGIONS), min_size=1, unique=True))))
     if kind == "product":
-        dimensions = [("day", draw(schemes(base, ("daily",)))), ("region", draw(schemes(base, ("static",))))]
+        drawn = [("day", draw(schemes(base, ("daily",)))), ("region", draw(schemes(base, ("static",))))]
+        dimensions = [(name, dimension) for name, dimension in drawn if dimension is not None]
         return Scheme("product", dimensions=tuple(draw(st.permutations(dimensions))))
     tz, day = base
     return moved(draw, Scheme(kind, tz=tz if draw(st.integers(0, 5)) else "UTC"), day)

@@ -144,7 +144,7 @@ class Oracle:
             asset = self.project.assets[cell[0]]
             if planned[cell].blocked:
                 outcome.blocked.add(cell)
-            elif stopped & self._waits_for(asset, cell):
+            elif stopped & self.waits_for(asset, cell):
                 outcome.blocked.add(cell)
                 stopped.add(cell)
             else:
@@ -153,7 +153,7 @@ class Oracle:
                     stopped.add(cell)
         return outcome
 
-    def _waits_for(self, asset: Asset, cell: Cell) -> set[Cell]:
+    def waits_for(self, asset: Asset, cell: Cell) -> set[Cell]:
         """Return the cells that a cell reads, and those of the assets that it comes after."""
         awaited = {(given.upstream, key) for given in asset.inputs for key in self.reads(asset, given, cell)}
         for key in asset.after:

@@ -29,7 +29,6 @@ from assets_core.model.partitions import (
     HourlyPartitions,
     MonthlyPartitions,
     Partitions,
-    PartitionsError,
     ProductPartitions,
     StaticPartitions,
     TimePartitions,
@@ -70,8 +69,7 @@ def time_partitions(draw: st.DrawFn, change: tuple[str, date]) -> TimePartitions
         case "hourly":
             start = f"{day}T12:00+00:00" if (tz, day) == ("Pacific/Apia", date(2011, 12, 30)) else f"{day}T12:00"
             first, _ = HourlyPartitions(start, tz=tz).fixed_bounds
-            end = HourlyPartitions(start, tz=tz).key(first + draw(st.integers(0, 50)))
-            return HourlyPartitions(start, end, tz=tz)
+            return HourlyPartitions(start, HourlyPartitions(start, tz=tz).key(first + draw(st.integers(0, 50))), tz=tz)
         case "daily":
             return DailyPartitions(str(day), str(day + timedelta(days=draw(st.integers(0, 12)))), tz=tz)
         case "weekly":
@@ -245,6 +243,3 @@ def _is_skipped(partitions: Partitions, key: str) -> bool:
         return False
     start, end = window(partitions, key)
     return start == end
-
-
-__all__ = ["CHANGES", "NOW", "PartitionsError", "keys_of", "mappings", "partitions_around", "reads", "window"]

@@ -172,9 +172,9 @@ def written(project: Project) -> dict[str, str | None]:
         sources.extend(_check(asset, project.look))
     found["definitions/assets.py"] = _looked("\n".join(sources), project.look)
     for (key, partition), rows in project.files.items():
-        asset = project.assets.get(key)
-        if asset is not None and asset.is_external and any(slot.key == partition for slot in slots(asset.scheme)):
-            path = asset.path.replace("{partition}", str(partition))
+        source = project.assets.get(key)
+        if source is not None and source.is_external and any(slot.key == partition for slot in slots(source.scheme)):
+            path = source.path.replace("{partition}", str(partition))
             found[path] = None if rows is None else csv_text(rows)
     return found
 

@@ -92,7 +92,7 @@ class Scenario:
         assert fresh == every - stale.keys()
 
     def _compare_plan(self, planned: Plan, selected: set[Cell], force: bool) -> None:
-        found = {
+        found: dict[Cell, object] = {
             (str(cell.asset), cell.partition): (_kinds(int(steps.causes[index])), bool(steps.blocked[index]))
             for steps, index, cell in planned.cells()
         }
@@ -124,12 +124,12 @@ class Scenario:
         assert settled <= its.keys(), "fresh, though it cannot be made"
 
     def _settled(self, stale: Collection[Cell]) -> set[Cell]:
-        """Return the cells that are fresh, and all that they were made from: what a run from scratch would make."""
+        """Return the cells that are fresh with everything before them: what a run from scratch makes, too."""
         settled: set[Cell] = set()
         for asset in self.oracle.project.made():
             for cell in self.oracle.cells([asset]):
-                read = {(g.upstream, key) for g in asset.inputs for key in self.oracle.reads(asset, g, cell)}
-                unsettled = {each for each in read if not self.oracle.project.assets[each[0]].is_external} - settled
+                awaited = self.oracle.waits_for(asset, cell)
+                unsettled = {each for each in awaited if not self.oracle.project.assets[each[0]].is_external} - settled
                 if cell not in stale and not unsettled:
                     settled.add(cell)
         return settled
