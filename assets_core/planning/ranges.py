@@ -114,7 +114,7 @@ def _ordinals(partitions: Partitions, text: str) -> tuple[int, int]:
 
 def _time_ordinals(partitions: TimePartitions, start: str, end: str) -> tuple[int, int]:
     low, high = _period(partitions, start)[0], _period(partitions, end)[1]
-    if high <= low:
+    if high < low:
         raise SelectionError(f"the range {start}..{end} ends before it begins", remedy=f"write {end}..{start}")
     last = partitions.holding(high)
     return partitions.holding(low), last + (partitions.starts_at(last).astimezone(UTC) < high.astimezone(UTC))
