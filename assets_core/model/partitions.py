@@ -73,7 +73,7 @@ class Partitions:
 
     @property
     def scheme(self) -> str:
-        """Return what ordinals depend on: equal schemes give a key the same ordinal."""
+        """Return what ordinals depend on: equal schemes give a key the same ordinal and an ordinal the same key."""
         raise NotImplementedError
 
     @property
@@ -230,7 +230,7 @@ class HourlyPartitions(TimePartitions):
 
     @property
     def scheme(self) -> str:
-        return f"hourly {self._shift // timedelta(seconds=1)}"
+        return f"hourly {self.tz} {self._shift // timedelta(seconds=1)}"  # its keys spell the zone's offset
 
 
 @dataclass(frozen=True)

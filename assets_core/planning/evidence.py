@@ -149,7 +149,10 @@ def _version_now(upstream: AssetState, ordinal: int) -> str | None:
 def evidence_of(plan: Plan, steps: AssetSteps, history: History) -> StepEvidence:
     """Return the evidence for the stale cells of one asset of a plan."""
     state = plan.world.states[steps.asset.key]
-    will_run = {other.asset.key: other.runnable for other in plan.steps}
+    will_run = {  # a cell that is only judged again changes nothing for its readers
+        other.asset.key: other.ordinals[~other.blocked & (other.causes != Cause.CONTRACT_CHANGED)]
+        for other in plan.steps
+    }
     evidence = StepEvidence(steps, plan.world, history, will_run=will_run)
     input_changed = (steps.causes & Cause.INPUT_CHANGED) != 0
     keys = [state.key(ordinal) for ordinal in steps.ordinals.tolist()]

@@ -264,8 +264,6 @@ class Choices:
         scheme = self._draw(schemes(self._base, KINDS))
         if self.often(2) and asset.scheme is not None and asset.scheme.is_time:
             scheme = replace(asset.scheme, tz=self.one_of(("UTC", "Europe/Berlin", "America/New_York")))
-        if asset.scheme is not None and scheme is not None and asset.scheme.kind == scheme.kind == "hourly":
-            scheme = replace(scheme, tz=asset.scheme.tz)
         return self._change(project, replace(asset, scheme=scheme))
 
     def _remove_asset(self, project: Project) -> Project:

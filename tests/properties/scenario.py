@@ -6,6 +6,7 @@ Used by the property tests. It calls the product in process, with a new `Project
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from datetime import date, timedelta
@@ -15,9 +16,10 @@ from zoneinfo import ZoneInfo
 
 import pyarrow.parquet as pq
 import pytest
+from evidence_by_law import require_evidence
 from naive_oracle import CERTAIN, Cell, Oracle, Outcome
 from naive_partitions import Scheme, Slot, midnight, slots
-from random_edits import Step
+from random_edits import History, Step
 from random_project import Project, Rows, written
 
 from assets_core.errors import SelectionError
@@ -27,9 +29,29 @@ from assets_core.planning.plan import Plan
 from assets_core.planning.staleness import Cause
 from assets_core.project import find_project
 from catalog.journal import read
+from catalog.session import Catalog
 
 Version = tuple[Rows, tuple[int, int]]
 """What is published of a cell: its content and the recipe recorded with it."""
+
+
+def check_full_runs(history: History) -> None:
+    """Make everything after each step; require the law, equality with a run from scratch, then rest."""
+    with tempfile.TemporaryDirectory() as folder:
+        scenario = Scenario(Path(folder) / "project")
+        for step in history:
+            outcome = scenario.run(step)
+        if not outcome.failed and not outcome.blocked:
+            scenario.nothing_is_left_to_do()
+        scenario.data_is_as_from_scratch(Path(folder) / "scratch")
+
+
+def check_partial_runs(history: History) -> None:
+    """Make what each step asks for; require the law."""
+    with tempfile.TemporaryDirectory() as folder:
+        scenario = Scenario(Path(folder) / "project")
+        for step in history:
+            scenario.run(step)
 
 
 class Scenario:
@@ -97,7 +119,13 @@ class Scenario:
             for steps, index, cell in planned.cells()
         }
         by_law = self.oracle.plan(selected, force)
+        will_run = {
+            cell
+            for cell, each in by_law.items()
+            if cell in selected and each.causes != {"contract_changed"} and not each.blocked
+        }
         require_equal(found, {cell: (each.causes, each.blocked) for cell, each in by_law.items() if cell in selected})
+        require_evidence(planned, self.folder / ".assets", self.oracle, will_run)
 
     def _compare_listed(self, planned: Plan, found: Outcome) -> None:
         """What ran was in the plan; what the plan was certain of did run, unless something before it failed."""
@@ -135,12 +163,13 @@ class Scenario:
         return settled
 
     def nothing_is_left_to_do(self) -> None:
-        """Require that another run does nothing, not even write."""
+        """Require that another run does nothing, not even write, and that the index is what the journal says."""
         journal = self._journal_bytes()
         result = materialize(find_project(self.folder))
         assert result.run is None
         assert result.fresh == len(self.oracle.cells())
         assert self._journal_bytes() == journal
+        assert Catalog(self.folder / ".assets").verify() == []
 
     # What is asked for, what happened
 

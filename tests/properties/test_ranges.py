@@ -105,6 +105,7 @@ def time_ranges(draw: st.DrawFn) -> tuple[TimePartitions, str, date, date]:
     change = draw(st.sampled_from(CHANGES))
     partitions = draw(time_partitions(change))
     (start, first, end), (stop, _, behind) = draw(day_texts(change[1])), draw(day_texts(change[1]))
+    assume("2011-12-30" not in (start, stop))  # a day that Samoa skipped: it names no time
     if draw(st.booleans()):
         return partitions, start, first, end
     assume(first < behind)
