@@ -11,7 +11,7 @@
     |   |-- OutputError                     a function returned something that cannot be published
     |   |-- InputError                      an input could not be handed over
     |   `-- SourceChanged                   an external source changed while a step read it
-    `-- Busy                        exit 4  another process holds what this one needs
+    `-- TakenOver                   exit 4  another process has ended this run
 
 The command line turns `exit_code` into the exit status. Errors of the catalog package (`catalog.errors`) follow the
 same rule.
@@ -112,8 +112,8 @@ class SourceChanged(StepError):
     """An external source changed while a step read it."""
 
 
-class Busy(AssetsError):
-    """Another process holds what this one needs."""
+class TakenOver(AssetsError):
+    """Another process has ended this run, which was paused for too long."""
 
     exit_code = 4
 

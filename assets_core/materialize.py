@@ -7,17 +7,15 @@ it.
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from catalog.apply import position_of
 from catalog.queries import load as query
+from catalog.records import Tail
 from catalog.session import Catalog
 
-from .errors import Busy
 from .model.keys import AssetKey
 from .model.run import Progress, Records, RunRequest, RunResult
 from .planning.choose import choose
@@ -29,11 +27,15 @@ from .project import Project
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What is now: the world, what of it is observed but not recorded yet, and what else the records say."""
+    """What is now: the world, what of it is observed but not recorded yet, and what else the records say.
+
+    `position`: the place in the journal up to which all this is known.
+    """
 
     world: World
     observations: tuple[Observation, ...]
     records: Records
+    position: Tail
 
 
 def look(project: Project, now: datetime | None = None) -> View:
@@ -51,14 +53,15 @@ def look(project: Project, now: datetime | None = None) -> View:
         )
         records = Records(
             declared=dict(connection.sql(query("declared")).fetchall()),
-            open_runs=dict(connection.sql(query("open_runs")).fetchall()),
+            open_runs={run: (made, seq) for run, made, seq in connection.sql(query("open_runs")).fetchall()},
             columns=_by_asset(connection.sql(query("columns_of")).fetchall()),
         )
+        position = position_of(connection)
 
     def functions() -> VersionFunctions:
         return {key: runtime.version for key, runtime in project.loaded.runtimes.items()}
 
-    return View(world, tuple(observe(world, project.root, functions)), records)
+    return View(world, tuple(observe(world, project.root, functions)), records, position)
 
 
 def _by_asset(rows: Sequence[tuple[str, str, str]]) -> dict[AssetKey, list[tuple[str, str]]]:
@@ -83,55 +86,28 @@ def materialize(
     partitions: str | None = None,
     *,
     force: bool = False,
+    atomic: bool = False,
     kind: str = "materialize",
     on_progress: Callable[[Progress], None] | None = None,
 ) -> RunResult:
     """Make every stale cell of a selection, in order, and publish each when its checks pass.
 
-    A failed cell blocks only what reads it. Where nothing is stale, nothing is written.
+    A failed cell blocks only what reads it; where `atomic`, all cells are published together, or none. Where nothing is
+    stale, nothing is written. Runs of other processes may go on meanwhile: each cell is made by one of them.
 
-    Raises: DefinitionErrors, SelectionError, Busy where another run is going on.
+    Raises: DefinitionErrors, SelectionError, TakenOver where this process was paused for so long that it was given up.
     """
-    with only_run(project):
-        view = look(project)
-        planned = make_plan(view.world, choose(view.world, selection, partitions), force=force)
-        if not planned.stale:
-            return RunResult(None, fresh=planned.fresh)
-        from .execution.conduct import conduct  # imports the engine and what the project imports
+    project.state.mkdir(parents=True, exist_ok=True)
+    (project.state / ".gitignore").write_text("*\n", encoding="utf-8")  # data and records are not code
+    view = look(project)
+    planned = make_plan(view.world, choose(view.world, selection, partitions), force=force)
+    if not planned.stale:
+        return RunResult(None, fresh=planned.fresh)
+    from .execution.conduct import conduct  # imports the engine and what the project imports
 
-        return conduct(
-            project,
-            planned,
-            view.observations,
-            view.records,
-            RunRequest(kind, selection, partitions),
-            on_progress or _ignore,
-        )
+    request = RunRequest(kind, selection, partitions, atomic)
+    return conduct(project, planned, view.observations, view.records, view.position, request, on_progress or _ignore)
 
 
 def _ignore(progress: Progress) -> None:
     del progress
-
-
-@contextmanager
-def only_run(project: Project) -> Iterator[None]:
-    """Hold the project's run lock; the kernel drops it when this process ends in whatever way.
-
-    Raises: Busy where another process holds it.
-    """
-    project.state.mkdir(parents=True, exist_ok=True)
-    (project.state / ".gitignore").write_text("*\n", encoding="utf-8")  # data and records are not code
-    with open(project.state / "run.lock", "a+", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            holder = lock.read().strip() or "unknown"
-            raise Busy(
-                f"another run is going on in {project.root} (process {holder})",
-                remedy="wait until it has ended; `assets runs` shows how far it is",
-            ) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield

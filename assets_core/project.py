@@ -26,12 +26,13 @@ STATE_FOLDER = ".assets"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What `assets.toml` says: [project] name, definitions; [run] threads, hand_off_bytes."""
+    """What `assets.toml` says: [project] name, definitions; [run] threads, hand_off_bytes, lease_seconds."""
 
     name: str
     definitions: str = "definitions"
     threads: int = field(default_factory=lambda: (os.cpu_count() or 1) + 1)  # one more: steps wait for the disk
     hand_off_bytes: int = 512 * 1024 * 1024
+    lease_seconds: int = 30  # a run that shows no sign of life for so long is taken for dead by others
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 _MEMBERS: dict[str, dict[str, type]] = {
     "project": {"name": str, "definitions": str},
-    "run": {"threads": int, "hand_off_bytes": int},
+    "run": {"threads": int, "hand_off_bytes": int, "lease_seconds": int},
 }
 
 

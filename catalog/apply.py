@@ -15,7 +15,7 @@ import duckdb
 from blake3 import blake3
 
 from .errors import CatalogError
-from .journal import START, Line, Tail
+from .records import START, Line, Tail
 from .rows import STATEMENTS
 
 BATCH_RECORDS = 20_000
@@ -47,15 +47,20 @@ def position(connection: duckdb.DuckDBPyConnection) -> Tail | None:
     return None
 
 
+def position_of(connection: duckdb.DuckDBPyConnection) -> Tail:
+    """Return the place up to which records were applied to an index that may be used."""
+    found = position(connection)
+    if found is None:
+        raise CatalogError("the index has tables of another version", remedy="rebuild it from the journal")
+    return found
+
+
 def apply(connection: duckdb.DuckDBPyConnection, lines: Iterable[Line]) -> Tail:
     """Apply the lines that follow what is applied, in batches of one transaction each; return the place reached.
 
     Lines that were applied before change nothing.
     """
-    start = position(connection)
-    if start is None:
-        raise CatalogError("the index has tables of another version", remedy="rebuild it from the journal")
-    reached = start
+    start = reached = position_of(connection)
     following = (line for line in lines if line.seq > start.seq)
     while batch := list(islice(following, BATCH_RECORDS)):
         if batch[0].seq != reached.seq + 1:

@@ -1,7 +1,7 @@
-"""The journal: append facts, read them back, prove that none was altered.
+"""The journal: append facts, as groups that are durable together.
 
-The coordinator appends, the session and every follower read. It must not know DuckDB nor what a payload means; the
-format is described in docs/journal.md.
+The coordinator and the commands that change something append; reading is in segments.py. It must not know DuckDB nor
+what a payload means; the format is described in docs/journal.md.
 """
 
 from __future__ import annotations
@@ -11,85 +11,70 @@ import os
 import re
 import sys
 import threading
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from blake3 import blake3
 
+from . import head
 from .errors import CatalogError, JournalDamaged
-from .locks import held
+from .locks import held, require_working_locks
+from .records import START, Line, Record, Tail
+from .seals import Seal, Sign, made, seal_of
+from .segments import Segment, read_lines, refuse_loss, segment_name, segments, tail
 
 SEGMENT_BYTES = 64 * 2**20
 """A segment longer than this is not appended to; the next record opens a new one."""
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-_HASH = 64
-_TEXT = _HASH + 1
-_SEGMENT = re.compile(r"[0-9]{20}\.jsonl")
 _KIND = re.compile(r"[a-z]+(_[a-z]+)*")
-_HEAD = re.compile(
-    rb'[0-9a-f]{64} \{"seq":([0-9]+),"at":"[^"\\]*","by":[0-9]+,"kind":"([a-z_]+)","v":([0-9]+),"payload":\{'
-)
+
+Fact = tuple[str, Mapping[str, object]]
+"""A kind of record and its payload."""
+
+Decide = Callable[[Sequence[Line]], Sequence[Fact]]
+"""Given what other processes have written since the last turn, returns what to append."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One fact. `at` is UTC text, `by` the sequence number of the `session` record of the process that wrote it."""
+@dataclass(slots=True)
+class _Turn:
+    """Something to append: decided when its turn has come; `done` once it is durable, or was refused."""
 
-    seq: int
-    at: str
-    by: int
-    kind: str
-    v: int
-    payload: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Tail:
-    """A place in the journal: after record `seq`, whose hash is `digest`, at byte `offset` of the file `segment`."""
-
-    seq: int
-    digest: bytes
-    segment: str
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One record as it stands in the file, its hash proved; `after` is the place behind it."""
-
-    seq: int
-    kind: str
-    v: int
-    text: bytes
-    after: Tail
-
-
-START = Tail(0, bytes(32), "", 0)
-"""The place before the first record."""
+    decide: Decide
+    records: list[Record] = field(default_factory=list)
+    error: BaseException | None = None
+    done: bool = False
 
 
 class Journal:
     """The journal, open for appending by this process.
 
-    `session` is the payload of the `session` record that comes before the first fact; `clock` returns an aware time.
-    Threads may share one; a forked child must not use it.
+    `session` is the payload of the `session` record that comes before the first fact; `clock` returns an aware time;
+    `known` is the place up to which the caller knows the journal (its end, unless given); `sign` signs the seals.
+    Threads may share one, and share the syncs of the disk; a forked child must not use it.
     """
 
     def __init__(
-        self, folder: Path, session: Mapping[str, object], clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        folder: Path,
+        session: Mapping[str, object],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        known: Tail | None = None,
+        sign: Sign | None = None,
     ) -> None:
         self._folder = folder
         self._session = dict(session)
         self._clock = clock
+        self._sign = sign
         self._process = os.getpid()
-        self._mutex = threading.Lock()
-        self._known: Tail | None = None
+        self._free = threading.Condition()
+        self._waiting: list[_Turn] = []
+        self._is_busy = False
+        self._known = known
         self._session_seq = 0
         self._lock = -1
         self._file = -1
@@ -109,90 +94,232 @@ class Journal:
         """The end of the journal as it is now, records of other processes included."""
         return tail(self._folder)
 
-    def append(self, facts: Sequence[tuple[str, Mapping[str, object]]]) -> list[Record]:
-        """Append facts, each a kind and its payload, as one group; return once all of them are durable.
+    def append(self, facts: Sequence[Fact]) -> list[Record]:
+        """Append facts as one group; return once all of them are durable.
 
         *Raises* CatalogError (nothing of the group is written, or the disk refused it), CatalogBusy, JournalDamaged.
         """
+        return self.turn(lambda _: facts)
+
+    def turn(self, decide: Decide) -> list[Record]:
+        """Append what `decide` returns when it is given what others have written, while nobody else can write.
+
+        What it raises is raised here, and nothing of it is written. *Raises* also what `append` does.
+        """
+        self._refuse_fork()
+        mine = _Turn(decide)
+        with self._free:
+            self._waiting.append(mine)
+            while self._is_busy and not mine.done:
+                self._free.wait()
+            turns: list[_Turn] = []
+            if not mine.done:  # who comes first writes for all who have come since
+                self._is_busy, turns, self._waiting = True, self._waiting, []
+        if turns:
+            self._take(turns)
+        if mine.error is not None:
+            raise mine.error
+        return mine.records
+
+    def seal(self, reason: str) -> Seal | None:
+        """Close the segment, unless nothing was added since the last seal; return the seal over all closed ones.
+
+        None where there is no record at all.
+        """
+        self._refuse_fork()
+        with self._alone():
+            self._learn()
+            if self._known is None or self._known.seq == 0:
+                return None
+            last = segments(self._folder)[-1]
+            if not self._is_new(last):
+                self._end_to_write()
+                self._known = Tail(self._known.seq, self._known.digest, segment_name(self._known.seq + 1), 0)
+                self._write([], reason)
+                last = segments(self._folder)[-1]
+            return seal_of(last)
+
+    def _is_new(self, segment: Segment) -> bool:
+        """Return whether a segment holds nothing but a seal, and who sealed."""
+        assert self._known is not None  # noqa: S101  # asked by `seal` only
+        if self._known.seq > segment.first + 1 or seal_of(segment) is None:
+            return False
+        return all(b'"kind":"sealed"' in line or b'"kind":"session"' in line for line in segment.content().splitlines())
+
+    def accept_loss(self, reason: str, known: Tail | None) -> bool:
+        """Go on from the last intact record: set aside what cannot be read, and record what is gone.
+
+        `known` is the last record that somebody else, as the index, knows of. Returns whether anything was gone.
+        """
+        self._refuse_fork()
+        with self._alone():
+            end = _last_intact(self._folder)
+            witnesses = [place.seq for place in (head.read(self._folder), known) if place is not None]
+            last = max([end.seq, *witnesses])
+            set_aside = _set_aside(self._folder, end)
+            if not set_aside and last == end.seq:
+                return False
+            self._known = end
+            lost = {"first": end.seq + 1, "last": last, "set_aside": set_aside, "reason": reason}
+            self._write([("loss_accepted", _payload_text("loss_accepted", lost))])
+            return True
+
+    def _refuse_fork(self) -> None:
         if os.getpid() != self._process:
             raise CatalogError(
                 f"process {os.getpid()} was forked from {self._process} and uses its journal {self._folder}",
                 remedy="start worker processes by spawning, and leave appending to the coordinator",
             )
-        texts = [_payload_text(kind, payload) for kind, payload in facts]
-        if not texts:
-            return []
-        with self._mutex:
-            if self._lock < 0:
-                self._folder.mkdir(parents=True, exist_ok=True)
-                self._lock = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            with held(self._lock, self._folder / "lock", exclusive=True):
-                return self._append(facts, texts)
 
-    def _append(self, facts: Sequence[tuple[str, Mapping[str, object]]], texts: Sequence[str]) -> list[Record]:
-        at = _timestamp(self._clock())
-        before = self._writable_end()
-        session_seq = self._session_seq
-        group = list(zip(facts, texts, strict=True))
-        if session_seq == 0:
-            session_seq = before.seq + 1
-            group.insert(0, (("session", self._session), _payload_text("session", self._session)))
-        lines: list[bytes] = []
-        records: list[Record] = []
-        digest = before.digest
-        for seq, ((kind, payload), text) in enumerate(group, before.seq + 1):
-            head = f'{{"seq":{seq},"at":"{at}","by":{session_seq},"kind":"{kind}","v":1,"payload":'
-            line = f"{head}{text}}}".encode()
-            digest = blake3(digest + line).digest()
-            lines.append(b"%b %b\n" % (digest.hex().encode(), line))
-            records.append(Record(seq, at, session_seq, kind, 1, dict(payload)))
-        data = b"".join(lines)
-        self._write(data, before)
-        self._known = Tail(records[-1].seq, digest, before.segment, before.offset + len(data))
-        self._session_seq = session_seq
-        return records[-len(facts) :]
+    # A turn
 
-    def _writable_end(self) -> Tail:
-        """Return the end of the journal, with its last segment open and nothing incomplete behind it."""
-        names = _segments(self._folder)
+    def _take(self, turns: Sequence[_Turn]) -> None:
+        """Take the turns of all who wait, as one group, and wake them."""
+        try:
+            with self._held():
+                self._take_all(turns)
+        except BaseException as error:  # noqa: BLE001  # raised by each on its own thread
+            for turn in turns:
+                turn.error = turn.error or error
+        with self._free:
+            for turn in turns:
+                turn.done = True
+            self._is_busy = False
+            self._free.notify_all()
+
+    def _take_all(self, turns: Sequence[_Turn]) -> None:
+        foreign = self._learn()
+        group: list[tuple[str, str]] = []
+        decided: list[tuple[_Turn, Sequence[Fact]]] = []
+        for turn in turns:
+            try:
+                facts = turn.decide(foreign)
+                group += [(kind, _payload_text(kind, payload)) for kind, payload in facts]
+            except BaseException as error:  # noqa: BLE001  # raised by `turn` on the thread whose turn it is
+                turn.error = error
+                continue
+            decided.append((turn, facts))
+        if not group:
+            return
+        seq, at = self._write(group)
+        for turn, facts in decided:
+            for kind, payload in facts:
+                turn.records.append(Record(seq, at, self._session_seq, kind, 1, dict(payload)))
+                seq += 1
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep the other threads and the other processes from writing."""
+        with self._free:
+            while self._is_busy:
+                self._free.wait()
+            self._is_busy = True
+        try:
+            with self._held():
+                yield
+        finally:
+            with self._free:
+                self._is_busy = False
+                self._free.notify_all()
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        name = self._folder / head.NAME
+        if self._lock < 0:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            require_working_locks(name)
+        with held(self._lock, name, exclusive=True):
+            yield
+
+    def _learn(self) -> list[Line]:
+        """Bring what is known of the journal up to its end; return what others have written since."""
+        noted = head.read(self._folder)
         if self._known is None:
             self._known = tail(self._folder)
+        lines: list[Line] = []
+        if noted is None or noted != self._known or self._size(noted.segment) != noted.offset:
+            lines = list(read_lines(self._folder, self._known))
+            if lines:
+                self._known = lines[-1].after
+        if noted is not None:
+            refuse_loss(self._folder, self._known, noted)
+        return lines
+
+    def _size(self, segment: str) -> int:
+        try:
+            return (self._folder / segment).stat().st_size
+        except FileNotFoundError:
+            return -1
+
+    def _write(self, group: Sequence[tuple[str, str]], reason: str = "full") -> tuple[int, str]:
+        """Write one group of kinds and payloads; return the number of its first record, and its time.
+
+        A seal comes before it where it begins a segment, a session record where it is the first of this process.
+        """
+        end = self._end_to_write()
+        at = _timestamp(self._clock())
+        opening: list[tuple[str, str]] = []
+        if end.offset == 0 and end.seq:
+            closed = [segment for segment in segments(self._folder) if segment.first <= end.seq]
+            opening.append(("sealed", _payload_text("sealed", made(closed, reason, self._sign))))
+        by = self._session_seq
+        if by == 0:
+            opening.append(("session", _payload_text("session", self._session)))
+            by = end.seq + len(opening)
+        lines: list[bytes] = []
+        digest = end.digest
+        for seq, (kind, text) in enumerate([*opening, *group], end.seq + 1):
+            line = f'{{"seq":{seq},"at":"{at}","by":{by},"kind":"{kind}","v":1,"payload":{text}}}'.encode()
+            digest = blake3(digest + line).digest()
+            lines.append(b"%b %b\n" % (digest.hex().encode(), line))
+        data = b"".join(lines)
+        self._write_out(data, end)
+        self._known = Tail(end.seq + len(lines), digest, end.segment, end.offset + len(data))
+        self._session_seq = by
+        with suppress(OSError):  # a witness that is behind harms nothing
+            head.write(self._lock, self._known)
+        return end.seq + len(opening) + 1, at
+
+    def _end_to_write(self) -> Tail:
+        """Return the place to write at, with its segment open and nothing incomplete behind it."""
+        assert self._known is not None  # noqa: S101  # learned at the beginning of the turn
         end = self._known
-        last = names[-1] if names else ""
-        size = (self._folder / last).stat().st_size if names else 0
-        if (end.segment, end.offset) != (last, size):
-            for line in read_lines(self._folder, end):
-                end = line.after
-            if end.segment != last:
-                end = replace(end, segment=last, offset=0)
-            if size < end.offset:
-                raise JournalDamaged(end.seq, self._folder / last, "the file is shorter than it was: records are gone")
+        following = segment_name(end.seq + 1)
+        is_begun = (self._folder / following).exists()  # by a writer that died before it wrote the first record
+        if not is_begun and end.offset:
+            self._open_at(end)
+        if is_begun or end.offset == 0 or end.offset > SEGMENT_BYTES:
+            end = Tail(end.seq, end.digest, following, 0)
+            self._open_at(end)
+        return end
+
+    def _open_at(self, end: Tail) -> None:
+        """Open the segment of a place and cut off what lies behind it."""
+        path = self._folder / end.segment
+        is_new = not path.exists()
+        if is_new and end.offset:
+            raise JournalDamaged(end.seq, path, "the file is gone")
+        if self._file < 0 or is_new or not os.path.samestat(os.fstat(self._file), path.stat()):
+            if self._file >= 0:
+                os.close(self._file)
+                self._file = -1
+            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        if is_new:
+            sync_folder(self._folder)
+            sync_folder(self._folder.parent)
+        size = os.fstat(self._file).st_size
+        if size < end.offset:
+            raise JournalDamaged(end.seq, path, "the file is shorter than it was: records are gone")
         if size > end.offset:
-            self._open(last)
             os.ftruncate(self._file, end.offset)
             os.fsync(self._file)
             sys.stderr.write(
-                f"journal: cut {size - end.offset} bytes of an incomplete line off {self._folder / last}: "
+                f"journal: cut {size - end.offset} bytes of an incomplete line off {path}: "
                 f"a writer was stopped before record {end.seq + 1} was durable\n"
             )
-        if not names or end.offset > SEGMENT_BYTES:
-            end = replace(end, segment=_segment_name(end.seq + 1), offset=0)
-        self._open(end.segment)
-        return end
 
-    def _open(self, segment: str) -> None:
-        path = self._folder / segment
-        is_new = not path.exists()
-        if self._file >= 0:
-            if not is_new and os.path.samestat(os.fstat(self._file), path.stat()):
-                return
-            os.close(self._file)
-        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        if is_new:
-            _sync_folder(self._folder)
-            _sync_folder(self._folder.parent)
-
-    def _write(self, data: bytes, before: Tail) -> None:
+    def _write_out(self, data: bytes, end: Tail) -> None:
         try:
             rest = memoryview(data)
             while rest:
@@ -202,156 +329,41 @@ class Journal:
             # Nothing was acknowledged; what did arrive is taken back, or else the next writer finds and chains it.
             self._known = None
             with suppress(OSError):
-                os.ftruncate(self._file, before.offset)
+                os.ftruncate(self._file, end.offset)
             raise CatalogError(
-                f"records from {before.seq + 1} on were not written to {self._folder / before.segment}: {error}",
+                f"records from {end.seq + 1} on were not written to {self._folder / end.segment}: {error}",
                 remedy="see to the disk (space, permissions, health), then run again: nothing of them counts",
             ) from error
 
 
-def tail(folder: Path) -> Tail:
-    """Return the end of the journal, reading only the end of its last file.
-
-    *Raises* JournalDamaged when the last record is not what was written, naming the first bad record of all.
-    """
-    try:
-        return _tail(folder, _segments(folder))
-    except JournalDamaged:
-        verify(folder)  # names the first bad record; finds none where a writer was just cutting off an incomplete line
-        return _tail(folder, _segments(folder))
-
-
-def read(folder: Path, after: int = 0) -> Iterator[Record]:
-    """Yield the records that follow record `after`; an incomplete last line is left out, the hashes are not proved."""
-    names = _segments(folder)
-    begin = max(bisect_right([_first_seq(folder, name) for name in names], after + 1) - 1, 0)
-    expected = _first_seq(folder, names[begin]) if names else 1
-    for name in names[begin:]:
-        path = folder / name
-        if _first_seq(folder, name) != expected:
-            raise JournalDamaged(expected, path, f"the file before it ends with record {expected - 1}")
-        lines = path.read_bytes().split(b"\n")[:-1]
-        skipped = min(max(after + 1 - expected, 0), len(lines))
-        expected += skipped
-        for line in lines[skipped:]:
-            try:
-                record = Record(**json.loads(line[_TEXT:]))
-            except (ValueError, TypeError) as error:
-                raise JournalDamaged(expected, path, f"it cannot be read ({error})") from error
-            if record.seq != expected:
-                raise JournalDamaged(expected, path, f"record {record.seq} stands in its place")
-            yield record
-            expected += 1
-
-
-def read_lines(folder: Path, position: Tail = START) -> Iterator[Line]:
-    """Yield the lines that follow a place, each proved to continue the chain from there.
-
-    *Raises* JournalDamaged at the first that does not, or when the place itself is gone.
-    """
-    names = _segments(folder)
-    if position.segment and position.segment not in names:
-        raise JournalDamaged(position.seq, folder / position.segment, "the file is missing")
-    for name in names[names.index(position.segment) if position.segment else 0 :]:
-        path = folder / name
-        if name != position.segment:
-            if _first_seq(folder, name) != position.seq + 1:
-                raise JournalDamaged(position.seq + 1, path, f"the file before it ends with record {position.seq}")
-            position = replace(position, segment=name, offset=0)
-        *lines, rest = _read_from(path, position.offset).split(b"\n")
-        for text in lines:
-            line = _proved(text, path, position)
-            position = line.after
-            yield line
-        if rest and name != names[-1]:
-            raise JournalDamaged(position.seq + 1, path, "its line is incomplete, though other files follow")
-        _refuse_altered_end(rest, path, position)
-
-
-def verify(folder: Path) -> int:
-    """Prove the whole chain and return the number of records.
-
-    *Raises* JournalDamaged, naming the first bad record and its file.
-    """
-    count = 0
-    for line in read_lines(folder):
-        count = line.seq
-    return count
-
-
-def _tail(folder: Path, names: Sequence[str]) -> Tail:
-    if not names:
-        return START
-    path = folder / names[-1]
-    first = _first_seq(folder, names[-1])
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        wanted = 2**16
-        while True:
-            begin = max(size - wanted, 0)
-            file.seek(begin)
-            *lines, rest = file.read(size - begin).split(b"\n")
-            # The first piece may be the end of a longer line; the last line and the hash before it must be whole.
-            if begin == 0 or len(lines) > 2:
-                break
-            wanted *= 8
-    if len(lines) > 1:
-        head = _HEAD.match(lines[-1])
-        if head is None or not _HEAD.match(lines[-2]):
-            raise JournalDamaged(first, path, "one of its last two lines is not a record")
-        digest = bytes.fromhex(lines[-2][:_HASH].decode())
-        before = Tail(int(head[1]) - 1, digest, names[-1], size - len(rest) - len(lines[-1]) - 1)
-    else:
-        before = replace(_tail(folder, names[:-1]), segment=names[-1], offset=0)
-        if before.seq != first - 1:
-            raise JournalDamaged(before.seq + 1, path, f"the file before it ends with record {before.seq}")
-    end = _proved(lines[-1], path, before).after if lines else before
-    _refuse_altered_end(rest, path, end)
+def _last_intact(folder: Path) -> Tail:
+    """Return the place behind the last record before which everything is intact."""
+    end = START
+    with suppress(JournalDamaged):
+        for line in read_lines(folder):
+            end = line.after
     return end
 
 
-def _proved(text: bytes, path: Path, before: Tail) -> Line:
-    seq = before.seq + 1
-    digest = blake3(before.digest + text[_TEXT:]).digest()
-    if text[:_HASH] != digest.hex().encode():
-        raise JournalDamaged(seq, path, "its hash does not fit its text and the record before it: one was altered")
-    head = _HEAD.match(text)
-    if head is None or int(head[1]) != seq:
-        raise JournalDamaged(seq, path, "it is not a record with that sequence number, though its hash fits")
-    after = Tail(seq, digest, before.segment, before.offset + len(text) + 1)
-    return Line(seq, head[2].decode(), int(head[3]), text[_TEXT:], after)
-
-
-def _refuse_altered_end(rest: bytes, path: Path, before: Tail) -> None:
-    """Tell a whole last record whose line end was altered (damage) from a line that a crash cut short (harmless)."""
-    if len(rest) > _TEXT and blake3(before.digest + rest[_TEXT:-1]).hexdigest().encode() == rest[:_HASH]:
-        raise JournalDamaged(before.seq + 1, path, "the end of its line was altered")
-
-
-def _segments(folder: Path) -> list[str]:
-    try:
-        names = sorted(name for name in os.listdir(folder) if name.endswith(".jsonl"))
-    except FileNotFoundError:
-        return []
-    if names and names[0] != _segment_name(1):
-        raise JournalDamaged(1, folder / _segment_name(1), "the file is missing")
+def _set_aside(folder: Path, end: Tail) -> list[str]:
+    """Move what lies behind a place out of the way, into files that are no segments; return their names."""
+    names: list[str] = []
+    for name in sorted(os.listdir(folder)):
+        if not name.endswith((".jsonl", ".jsonl.gz")) or name < end.segment:
+            continue
+        path = folder / name
+        aside = path.with_name(f"{name}.lost")
+        if name == end.segment:
+            content = path.read_bytes()
+            if len(content) == end.offset or b"\n" not in content[end.offset :]:
+                continue
+            aside.write_bytes(content[end.offset :])
+            os.truncate(path, end.offset)
+        else:
+            path.rename(aside)
+        names.append(aside.name)
+    sync_folder(folder)
     return names
-
-
-def _segment_name(first_seq: int) -> str:
-    return f"{first_seq:020}.jsonl"
-
-
-def _first_seq(folder: Path, name: str) -> int:
-    if not _SEGMENT.fullmatch(name):
-        raise JournalDamaged(0, folder / name, "this file is not part of a journal")
-    return int(name[:20])
-
-
-def _read_from(path: Path, offset: int) -> bytes:
-    with path.open("rb") as file:
-        file.seek(offset)
-        return file.read()
 
 
 def _payload_text(kind: str, payload: Mapping[str, object]) -> str:
@@ -374,7 +386,8 @@ def _timestamp(now: datetime) -> str:
     return now.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import CatalogBusy
+from .errors import CatalogBusy, CatalogError
 
 PATIENCE_SECONDS = 5.0
 _LONGEST_PAUSE_SECONDS = 0.01
@@ -63,6 +63,32 @@ def in_turn(name: Path, *, exclusive: bool) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_UN)
 
 
+def require_working_locks(name: Path) -> None:
+    """Try out whether locks keep others away where a file is.
+
+    *Raises* CatalogError on a file system without them: two writers there would destroy each other's records.
+    """
+    with _opened(name) as first, _opened(name) as second:
+        try:
+            fcntl.flock(first, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return  # somebody holds it, so they do
+        except OSError as error:
+            raise _without_locks(name, f"a lock is refused ({error.strerror})") from error
+        try:
+            fcntl.flock(second, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        raise _without_locks(name, "two can hold the same lock")
+
+
+def _without_locks(name: Path, what: str) -> CatalogError:
+    return CatalogError(
+        f"the file system of {name.parent} has no working locks: {what}",
+        remedy="put the project on a local disk, or on a network file system mounted with locking",
+    )
+
+
 def wait_until_unlocked(file: Path) -> None:
     """Wait until no other process holds a `lockf` lock on a file, as DuckDB does on what it has open."""
 
@@ -99,6 +125,8 @@ def _lock(descriptor: int, name: Path, *, exclusive: bool) -> None:
             fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
         except BlockingIOError:
             return f"another process holds {name}"
+        except OSError as error:
+            raise _without_locks(name, f"a lock is refused ({error.strerror})") from error
         return None
 
     patiently(attempt)

@@ -18,8 +18,9 @@ import duckdb
 
 from .apply import SCHEMA_VERSION, apply, create_tables, position
 from .errors import CatalogError, JournalDamaged
-from .journal import Tail, read_lines, tail, verify
 from .locks import in_turn, patiently, wait_until_unlocked
+from .records import Tail
+from .segments import read_lines, tail, verify
 
 STORAGE_VERSION = "v1.5.0"
 """Form of a new file: the oldest DuckDB that may read it."""

@@ -41,6 +41,7 @@ PartitionRange = Annotated[
     typer.Option("--partitions", metavar="A..B", help="Only these partitions: a key, A..B, or several, by commas."),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Also what is fresh.")]
+Atomic = Annotated[bool, typer.Option("--atomic", help="Publish all cells of the run together at its end, or none.")]
 
 
 def _version(asked: bool) -> None:

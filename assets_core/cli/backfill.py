@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .app import AsJson, Force, ProjectFolder
+from .app import AsJson, Atomic, Force, ProjectFolder
 from .execute import execute
 
 
@@ -20,6 +20,7 @@ def backfill(
         str, typer.Option("--partitions", metavar="A..B", help="The range of partitions; both ends count.")
     ],
     force: Force = False,
+    atomic: Atomic = False,
     as_json: AsJson = False,
     project: ProjectFolder = None,
 ) -> None:
@@ -27,4 +28,4 @@ def backfill(
 
     Example: assets backfill "flights+" --partitions 2013-01-01..2013-06-30
     """
-    execute("backfill", selection, partitions, force=force, as_json=as_json, folder=project)
+    execute("backfill", selection, partitions, force=force, atomic=atomic, as_json=as_json, folder=project)

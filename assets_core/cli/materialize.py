@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from .app import AsJson, Force, PartitionRange, ProjectFolder, Selection
+from .app import AsJson, Atomic, Force, PartitionRange, ProjectFolder, Selection
 from .execute import execute
 
 
@@ -16,6 +16,7 @@ def materialize(
     selection: Selection = "*",
     partitions: PartitionRange = None,
     force: Force = False,
+    atomic: Atomic = False,
     as_json: AsJson = False,
     project: ProjectFolder = None,
 ) -> None:
@@ -23,4 +24,4 @@ def materialize(
 
     Example: assets materialize +carrier_months --partitions 2013-01..2013-03
     """
-    execute("materialize", selection, partitions, force=force, as_json=as_json, folder=project)
+    execute("materialize", selection, partitions, force=force, atomic=atomic, as_json=as_json, folder=project)

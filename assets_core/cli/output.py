@@ -148,6 +148,7 @@ def report(result: RunResult, *, as_json: bool) -> int:
                 "fresh": result.fresh,
                 "failed": result.failed,
                 "blocked": result.blocked,
+                "withheld": result.withheld,
                 "seconds": round(result.seconds, 3),
             }
         )
@@ -156,8 +157,11 @@ def report(result: RunResult, *, as_json: bool) -> int:
     else:
         numbers = f"{_cells(result.made)} made, {result.fresh} fresh, {result.failed} failed, {result.blocked} blocked"
         say(f"{numbers} in {result.seconds:.1f} s (run {result.run})")
-    if result.interrupted:
+    if result.withheld:
+        say(f"nothing was published: {_cells(result.withheld)} that could be made are withheld, as --atomic asks")
+    elif result.interrupted:
         say("interrupted: what was made is published; run the same command again to go on")
+    if result.interrupted:
         return 130
     return 1 if result.failed or result.blocked else 0
 

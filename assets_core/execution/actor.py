@@ -13,11 +13,17 @@ from .. import __version__
 
 
 def session(root: Path) -> dict[str, object]:
-    """Return user, host, process, command and code commit of this process in a project."""
+    """Return who acts, for whom, and from what: user, host, process, command and code commit of this process.
+
+    The environment may name somebody: ASSETS_IDENTITY who runs the command, where the system's user says too little
+    (a service account), ASSETS_ON_BEHALF_OF for whom.
+    """
     commit = _git(root, "rev-parse", "HEAD")
     changes = None if commit is None else _git(root, "status", "--porcelain", "--", ".")
     return {
         "user": _user(),
+        "identity": os.environ.get("ASSETS_IDENTITY") or None,
+        "on_behalf_of": os.environ.get("ASSETS_ON_BEHALF_OF") or None,
         "host": socket.gethostname(),
         "process": os.getpid(),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],

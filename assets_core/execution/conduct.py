@@ -6,11 +6,18 @@ Called by `materialize.py`. Importing this imports the engine.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
 
 import duckdb
 
 from catalog.journal import Journal
+from catalog.queries import load as query
+from catalog.records import Line, Tail
+from catalog.segments import read
 from catalog.session import Catalog
 
 from ..io.memory import RecentTables
@@ -18,15 +25,19 @@ from ..io.parquet_store import ParquetStore
 from ..lineage.recorded import SqlLineage
 from ..lineage.relay import Relay
 from ..model.graph import Graph
+from ..model.keys import AssetKey
 from ..model.run import Progress, Records, RunRequest, RunResult
 from ..planning.observe import Observation
 from ..planning.plan import Plan
+from ..planning.state import World, fill
 from ..project import Project
 from . import facts
 from .actor import session
 from .followers import Followers
 from .in_process import Threads
-from .run import Coordinator
+from .lease import Lease, forget, is_alive
+from .others import OtherRuns
+from .run import Coordinator, Neighbours
 from .step import Workshop
 
 
@@ -35,45 +46,90 @@ def conduct(
     plan: Plan,
     observations: Sequence[Observation],
     records: Records,
+    known: Tail,
     request: RunRequest,
     on_progress: Callable[[Progress], None],
 ) -> RunResult:
-    """Execute a plan on threads of this process; the caller holds the project's run lock."""
-    settings = project.settings
-    store = parquet_store(project)
-    store.clear_staging()
-    journal = Journal(project.state / "journal", session(project.root))
-    connection = duckdb.connect(config={"enable_external_access": "false", "threads": "1"})
-    connection.execute("SET GLOBAL TimeZone = 'UTC'")  # else data would depend on the zone of the machine
-    workshop = Workshop(store, RecentTables(settings.hand_off_bytes), project.loaded.runtimes, connection)
-    executor = Threads(workshop, settings.threads)
-    coordinator = Coordinator(
-        plan, project.root, store.folder, journal, executor, SqlLineage(records.columns), on_progress
-    )
-    before = [*_endings(records), *_declarations(plan.world.graph, records)]
-    relay = Relay(project.state / "journal", project.state / "lineage" / "events.jsonl", settings.name)
-    try:
+    """Execute a plan on threads of this process; `known`: the place in the journal as of which it was made."""
+    settings, run = project.settings, str(uuid.uuid4())
+    journal_folder = project.state / "journal"
+    store = parquet_store(project, run)
+    neighbourhood = _Neighbourhood(project, plan.world)
+    others = OtherRuns(plan.world, run)
+    for open_run, (_, started_seq) in records.open_runs.items():
+        if neighbourhood.is_alive(open_run):
+            others.recall(record for record in read(journal_folder, started_seq - 1) if record.seq <= known.seq)
+    with ExitStack() as stack:
+        stack.enter_context(Lease(neighbourhood.leases, run, settings.lease_seconds))
+        stack.callback(store.clear_staging)
+        journal = Journal(journal_folder, session(project.root), known=known)
+        stack.callback(journal.close)
+        connection = duckdb.connect(config={"enable_external_access": "false", "threads": "1"})
+        stack.callback(connection.close)
+        connection.execute("SET GLOBAL TimeZone = 'UTC'")  # else data would depend on the zone of the machine
+        workshop = Workshop(store, RecentTables(settings.hand_off_bytes), project.loaded.runtimes, connection)
+        executor = Threads(workshop, settings.threads)
+        stack.callback(executor.close)
+        coordinator = Coordinator(
+            run,
+            plan,
+            project.root,
+            store.folder,
+            journal,
+            executor,
+            SqlLineage(records.columns),
+            Neighbours(others, neighbourhood.takeover, neighbourhood.reread),
+            on_progress,
+        )
+
+        def before(lines: Sequence[Line]) -> list[facts.Fact]:
+            ended = {line.record().payload["run"] for line in lines if line.kind == "run_ended"}
+            left_open = records.open_runs.keys() - ended
+            return [*neighbourhood.takeover(sorted(left_open)), *_declarations(plan.world.graph, records)]
+
+        relay = Relay(journal_folder, project.state / "lineage" / "events.jsonl", settings.name)
         with Followers([Catalog(project.state).refresh, relay.catch_up]):
             return coordinator.run(request, before, observations)
-    finally:
-        executor.close()
-        connection.close()
-        journal.close()
 
 
-def parquet_store(project: Project) -> ParquetStore:
-    """Return the store of the project's published data."""
+@dataclass(frozen=True, slots=True)
+class _Neighbourhood:
+    """The other runs of a project: are they at work, what have they changed."""
+
+    project: Project
+    world: World
+
+    @property
+    def leases(self) -> Path:
+        return self.project.state / "runs"
+
+    def is_alive(self, run: str) -> bool:
+        return is_alive(self.leases, run, self.project.settings.lease_seconds)
+
+    def takeover(self, runs: Iterable[str]) -> list[facts.Fact]:
+        """Return the endings of those runs that are not at work any more, and put away what they left behind."""
+        endings: list[facts.Fact] = []
+        for run in runs:
+            if self.is_alive(run):
+                continue
+            endings.append(facts.interrupted(run))
+            forget(self.leases, run)
+            parquet_store(self.project, run).clear_staging()
+        return endings
+
+    def reread(self, assets: Iterable[AssetKey]) -> None:
+        """Bring the cells of some assets up to date from the index."""
+        with Catalog(self.project.state).read() as connection:
+            for asset in assets:
+                columns = connection.sql(query("cells_of"), params={"asset": asset}).fetchnumpy()
+                self.world.states[asset].present[:] = False
+                fill(self.world.states[asset], columns)
+
+
+def parquet_store(project: Project, run: str) -> ParquetStore:
+    """Return the store of the project's published data, with a place of this run's own for what is not published."""
     limit_bytes = project.settings.hand_off_bytes // (2 * project.settings.threads)
-    return ParquetStore(project.state / "data", project.state / "staging", limit_bytes)
-
-
-def _endings(records: Records) -> list[facts.Fact]:
-    """Return the facts that end the runs which a killed process left open."""
-    unknown = {"fresh": 0, "failed": 0, "blocked": 0, "seconds": None}
-    return [
-        ("run_ended", {"run": run, "state": "interrupted", "made": made, **unknown})
-        for run, made in records.open_runs.items()
-    ]
+    return ParquetStore(project.state / "data", project.state / "staging" / run, limit_bytes)
 
 
 def _declarations(graph: Graph, records: Records) -> list[facts.Fact]:

@@ -76,8 +76,19 @@ def observed(run: str, observation: Observation, scheme: str) -> Fact:
     }
 
 
-def claimed(run: str, step: str, asset: str, cells: Sequence[PartitionKey | None], started_at: str) -> Fact:
-    return "claimed", {"run": run, "step": step, "asset": asset, "cells": list(cells), "started_at": started_at}
+def interrupted(run: str) -> Fact:
+    """Return the fact that a run which is not at work any more has ended; how far it came is in its other records."""
+    unknown = {"made": None, "fresh": None, "failed": None, "blocked": None, "seconds": None}
+    return "run_ended", {"run": run, "state": "interrupted", **unknown}
+
+
+def claimed(run: str, steps: Sequence[tuple[int, str, Sequence[PartitionKey | None]]], started_at: str) -> Fact:
+    """Return the fact that a run has taken up steps, each given by number, asset and cells."""
+    return "claimed", {
+        "run": run,
+        "started_at": started_at,
+        "steps": [[number, asset, list(cells)] for number, asset, cells in steps],
+    }
 
 
 def materialized(
@@ -86,11 +97,11 @@ def materialized(
     cell: CellOutcome,
     partition: PartitionKey | None,
     claim: Claim,
-) -> Fact:
-    """Return the fact that a cell's data was made and stored."""
+) -> dict[str, Any]:
+    """Return the payload that tells of a cell's data, made and stored."""
     assert cell.stored is not None  # noqa: S101  # asked for stored cells only
     data = cell.stored.data
-    return "materialized", {
+    return {
         "run": run,
         "step": outcome.work.step,
         "asset": outcome.work.asset.key,

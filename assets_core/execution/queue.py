@@ -86,16 +86,22 @@ class StepQueue:
         """Return how many cells are neither settled nor blocked."""
         return sum(queue.unsettled for queue in self._queues.values())
 
-    def take(self, limit: int) -> tuple[Asset, Ordinals] | None:
-        """Return up to `limit` ready cells of one asset (of a batched one, all); None where none is ready."""
-        if not self._heap:
-            return None
-        _, _, key = self._heap[0]
-        queue = self._queues[key]
-        taken: list[int] = []
-        while self._heap and self._heap[0][2] == key and (queue.steps.asset.batch or len(taken) < limit):
-            taken.append(heapq.heappop(self._heap)[1])
-        return queue.steps.asset, np.array(sorted(taken), np.int64)
+    def take(self, limit: int) -> list[tuple[Asset, Ordinals]]:
+        """Return up to `limit` ready cells, asset by asset (of a batched one all that are ready)."""
+        found: list[tuple[Asset, Ordinals]] = []
+        while self._heap and limit > 0:
+            _, _, key = self._heap[0]
+            queue = self._queues[key]
+            taken: list[int] = []
+            while self._heap and self._heap[0][2] == key and (queue.steps.asset.batch or len(taken) < limit):
+                taken.append(heapq.heappop(self._heap)[1])
+            found.append((queue.steps.asset, np.array(sorted(taken), np.int64)))
+            limit -= len(taken)
+        return found
+
+    def put_back(self, key: AssetKey, ordinal: int) -> None:
+        """Make a cell that was taken ready again."""
+        heapq.heappush(self._heap, (-self._queues[key].rank, ordinal, key))
 
     def _make_ready(self, queue: _AssetQueue, positions: Ordinals) -> None:
         queue.status[positions] = _READY

@@ -61,10 +61,11 @@ class WorkInput:
 class Work:
     """What a worker needs for one step: one cell, or a range of cells in one call of a batched function.
 
-    `stored` is set where only the checks are to be run again, on the data that it refers to.
+    `step` is its number in the run. `stored` is set where only the checks are to be run again, on the data that it
+    refers to.
     """
 
-    step: str
+    step: int
     asset: Asset
     ordinals: tuple[int, ...]
     partitions: tuple[Partition | None, ...]

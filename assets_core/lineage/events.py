@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from uuid import UUID, uuid5
 
 from blake3 import blake3
 
-from catalog.journal import Record
+from catalog.records import Record
 
 from .. import __version__
 from .definitions import Definition, Span
@@ -72,7 +73,7 @@ class EventMapper:
             }
         else:
             definition = self._definition(step.asset)
-            run_id = step.step
+            run_id = str(uuid5(UUID(run.run), f"step {step.number}"))
             job = {"namespace": self._namespace, "name": step.asset}
             job["facets"] = definition.job_facets(run.commit, dirty=run.dirty)
             address = {"run": {"runId": run.run}, "job": self._run_job(run)}

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from catalog.journal import Record
+from catalog.records import Record
 
 _VERSIONS_KEPT = 200_000
 _SESSIONS_KEPT = 10_000
@@ -41,7 +41,7 @@ class Step:
     """
 
     run: Run
-    step: str
+    number: int
     asset: str
     started_at: str
     cells: Sequence[str | None]
@@ -70,7 +70,7 @@ class Story:
         self.lineage: dict[str, Payload] = {}
         self._sessions: dict[int, Payload] = {}
         self._runs: dict[str, Run] = {}
-        self._steps: dict[str, Step] = {}
+        self._steps: dict[tuple[str, int], Step] = {}
         self._claims: dict[tuple[str, str, str | None], Step] = {}
         self._versions: dict[tuple[str, str | None], tuple[str, int]] = {}
 
@@ -103,17 +103,20 @@ class Story:
                 run = self._runs[payload["run"]] = self._begin(payload["run"], payload["kind"], record.by)
                 return [Occasion("START", run)]
             case "claimed":
-                return [self._claim(payload, record.by)]
+                return [self._claim(payload, *step, by=record.by) for step in payload["steps"]]
             case "materialized":
-                if step := self._steps.get(payload["step"]):
+                if step := self._steps.get((payload["run"], payload["step"])):
                     step.made[payload["partition"]] = payload
             case "judged":
-                if step := self._steps.get(payload["step"]):
+                if step := self._steps.get((payload["run"], payload["step"])):
                     step.judged.append(payload)
             case "published":
                 return self._publish(payload, record.seq)
+            case "rolled_back":
+                for asset, partition, version in payload["cells"]:
+                    _remember(self._versions, (asset, partition), (version, record.seq), _VERSIONS_KEPT)
             case "failed":
-                if step := self._steps.get(payload["step"]):
+                if step := self._steps.get((payload["run"], payload["step"])):
                     step.failed.append(payload)
                     return self._settle([(step, payload["partition"])])
             case "run_ended":
@@ -127,18 +130,17 @@ class Story:
     def _run(self, run: str, by: int) -> Run:
         return self._runs.get(run) or self._begin(run, "materialize", by)
 
-    def _claim(self, payload: Payload, by: int) -> Occasion:
-        run, cells = self._run(payload["run"], by), payload["cells"]
-        step = Step(run, payload["step"], payload["asset"], payload["started_at"], cells, set(cells))
+    def _claim(self, payload: Payload, number: int, asset: str, cells: list[str | None], *, by: int) -> Occasion:
+        step = Step(self._run(payload["run"], by), number, asset, payload["started_at"], cells, set(cells))
         self._open(step)
-        return Occasion("START", run, step)
+        return Occasion("START", step.run, step)
 
     def _open(self, step: Step) -> None:
-        self._steps[step.step] = step
+        self._steps[step.run.run, step.number] = step
         self._claims.update(((step.run.run, step.asset, cell), step) for cell in step.cells)
 
     def _close(self, step: Step) -> None:
-        self._steps.pop(step.step, None)
+        self._steps.pop((step.run.run, step.number), None)
         for cell in step.cells:
             self._claims.pop((step.run.run, step.asset, cell), None)
 
@@ -182,7 +184,7 @@ class Story:
             "steps": [
                 {
                     "run": [step.run.run, step.run.kind, step.run.product, step.run.commit, step.run.dirty],
-                    "step": step.step,
+                    "number": step.number,
                     "asset": step.asset,
                     "started_at": step.started_at,
                     "cells": list(step.cells),
@@ -207,7 +209,7 @@ def story_from_json(document: Mapping[str, Any]) -> Story:
     story._versions = {(asset, partition): (version, seq) for asset, partition, version, seq in document["versions"]}
     for one in document["steps"]:
         run = story._runs.get(one["run"][0]) or Run(*one["run"])
-        step = Step(run, one["step"], one["asset"], one["started_at"], one["cells"], set(one["waiting"]))
+        step = Step(run, one["number"], one["asset"], one["started_at"], one["cells"], set(one["waiting"]))
         step.made = {made["partition"]: made for made in one["made"]}
         step.judged, step.failed, step.published = one["judged"], one["failed"], one["published"]
         story._open(step)

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from catalog.errors import JournalDamaged
-from catalog.journal import START, Record, Tail, read_lines
+from catalog.records import START, Tail
+from catalog.segments import read_lines
 
 from .. import __version__
 from .events import JOURNAL_FACET, EventMapper
@@ -86,7 +87,10 @@ class Relay:
         count = 0
         lines: list[bytes] = []
         for line in read_lines(self._journal, self._position):
-            record = Record(**json.loads(line.text))
+            if not line.kind:  # pruned: its events were made long ago
+                self._position = line.after
+                continue
+            record = line.record()
             if record.seq < self._bookmark[0]:
                 self._mapper.pass_over(record)
             else:

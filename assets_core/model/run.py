@@ -17,22 +17,24 @@ from .keys import AssetKey, Cell
 class Records:
     """What a new run must know of earlier ones.
 
-    `declared`: each asset's declaration as last recorded, JSON text. `open_runs`: the runs that a killed process left
-    open, with the number of cells that they made. `columns`: name and type of each asset's newest columns.
+    `declared`: each asset's declaration as last recorded, JSON text. `open_runs`: the runs that have not ended, with
+    the number of cells that they made and that of their first record. `columns`: name and type of each asset's newest
+    columns.
     """
 
     declared: Mapping[str, str]
-    open_runs: Mapping[str, int]
+    open_runs: Mapping[str, tuple[int, int]]
     columns: Mapping[AssetKey, Sequence[tuple[str, str]]]
 
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What was asked for, for the record. `kind` is `materialize` or `backfill`."""
+    """What was asked for. `kind` is `materialize` or `backfill`; `atomic`: publish all cells together, or none."""
 
     kind: str
     selection: str
     partitions: str | None
+    atomic: bool = False
 
 
 @dataclass(slots=True)
@@ -73,10 +75,12 @@ class Warned:
 class RunResult:
     """What a run did; `run` is None where nothing was stale, so that no run began.
 
-    `fresh` counts the cells of the selection that needed nothing, those found so at their turn too.
+    `fresh` counts the cells of the selection that needed nothing, those found so at their turn too; `withheld` those
+    that an atomic run made, but did not publish since others failed.
     """
 
     run: str | None
+    withheld: int = 0
     made: int = 0
     fresh: int = 0
     failed: int = 0

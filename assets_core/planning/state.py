@@ -19,7 +19,7 @@ from ..errors import SelectionError, UserError, did_you_mean
 from ..model.asset import Asset, Edge
 from ..model.graph import Graph
 from ..model.keys import AssetKey, Cell, PartitionKey
-from ..versions.recipe import Lanes, Ordinals, edge_digest, full_lanes, narrowed_token, text_lanes, zeros
+from ..versions.recipe import Lanes, Ordinals, edge_digest, full_lanes, lanes_of, narrowed_token, text_lanes, zeros
 from .intervals import Flags, Intervals, evaluate
 
 Texts = npt.NDArray[np.object_]
@@ -61,6 +61,30 @@ class AssetState:
         for names, lanes in self.narrowed.items():
             lanes.a[position], lanes.b[position] = narrowed_token(key, [c for c in columns if c[0] in names])
 
+    def take(self, ordinal: int, made: Mapping[str, Any], seq: int) -> None:
+        """Make current what a `materialized` record tells of, published by record `seq`."""
+        position = ordinal - self.first
+        self.present[position] = True
+        self.version[position], self.file[position] = made["version"], made["file"]
+        self.rows[position], self.size_bytes[position] = made["rows"], made["bytes"]
+        for lanes, name in ((self.token, "token"), (self.recipe, "recipe"), (self.code, "code_lanes")):
+            lanes.a[position], lanes.b[position] = lanes_of(made[name])
+        self.position[position] = seq
+        self.narrow(position, [(name, kind, digest) for name, kind, digest in made["columns"]])
+
+    def judge(self, ordinal: int, checks_version: str) -> None:
+        """Note that the current version of a cell passed the checks of that version."""
+        self.checks[ordinal - self.first] = checks_version
+        self.failed[ordinal - self.first] = False
+
+    def observe(self, ordinal: int, seen: Mapping[str, Any], seq: int) -> None:
+        """Make current what an `observed` record, number `seq`, tells of an external cell."""
+        position = ordinal - self.first
+        self.present[position] = True
+        self.version[position], self.signature[position] = seen["version"], seen["signature"]
+        self.token.a[position], self.token.b[position] = lanes_of(seen["token"])
+        self.position[position] = seq
+
     def __len__(self) -> int:
         return self.end - self.first
 
@@ -74,6 +98,17 @@ class AssetState:
 
     def cell(self, ordinal: int) -> Cell:
         return Cell(self.asset.key, self.key(ordinal))
+
+    def ordinal(self, partition: str | None) -> int | None:
+        """Return the ordinal of a partition key, None where the definition has no such partition (any more)."""
+        if self.asset.partitions is None or partition is None:
+            return 0 if self.asset.partitions is None and partition is None else None
+        try:
+            ordinal = self.asset.partitions.ordinal(partition)
+        except UserError:
+            return None
+        # A day's key also spells the hour, the week or the month that begins with it: those are other cells.
+        return ordinal if self.first <= ordinal < self.end and self.key(ordinal) == partition else None
 
 
 def empty_state(asset: Asset, now: datetime) -> AssetState:
@@ -178,11 +213,11 @@ def read_world(
         for start, stop in zip([0, *edges.tolist()], [*edges.tolist(), len(names)], strict=True):
             state = states.get(AssetKey(names[start]))
             if state is not None:
-                _fill(state, {name: values[start:stop] for name, values in columns.items()})
+                fill(state, {name: values[start:stop] for name, values in columns.items()})
     for asset, partition in failures:
         state = states.get(AssetKey(asset))
-        if state is not None and (position := _position(state, partition)) is not None:
-            state.failed[position] = True
+        if state is not None and (ordinal := state.ordinal(partition)) is not None:
+            state.failed[ordinal - state.first] = True
     return World(graph, states, now)
 
 
@@ -202,13 +237,16 @@ def read_narrowed(world: World, digests: Callable[[AssetKey, list[str]], ColumnR
             continue
         names = sorted({name for names in state.narrowed for name in names})
         for partition, rows in groupby(digests(key, names), key=lambda row: row[0]):
-            position = _position(state, partition)
-            if position is not None:
-                state.narrow(position, [(name, kind, digest) for _, name, kind, digest in rows])
+            ordinal = state.ordinal(partition)
+            if ordinal is not None:
+                state.narrow(ordinal - state.first, [(name, kind, digest) for _, name, kind, digest in rows])
 
 
-def _fill(state: AssetState, columns: Mapping[str, Any]) -> None:
-    """Put the recorded cells of one asset in their places; cells that the definition no longer has are left out."""
+def fill(state: AssetState, columns: Mapping[str, Any]) -> None:
+    """Put the recorded cells of one asset in their places; cells that the definition no longer has are left out.
+
+    `columns`: the arrays of the query `cells`, of this asset alone.
+    """
     partitions = state.asset.partitions
     if partitions is None:
         index = np.array([0 if key is None else -1 for key in columns["partition"].tolist()], np.int64)
@@ -216,8 +254,8 @@ def _fill(state: AssetState, columns: Mapping[str, Any]) -> None:
         index = np.asarray(columns["ordinal"], np.int64) - state.first
         keys, schemes = columns["partition"].tolist(), columns["scheme"].tolist()  # NULL becomes None
         for row in [row for row, scheme in enumerate(schemes) if scheme != partitions.scheme]:
-            found = _position(state, keys[row])
-            index[row] = -1 if found is None else found
+            found = state.ordinal(keys[row])
+            index[row] = -1 if found is None else found - state.first
     inside = (index >= 0) & (index < len(state))
     rows, index = np.flatnonzero(inside), index[inside]
     state.present[index] = True
@@ -231,18 +269,6 @@ def _fill(state: AssetState, columns: Mapping[str, Any]) -> None:
     state.size_bytes[index] = columns["bytes"][rows]
     state.signature[index] = columns["signature"][rows]
     state.position[index] = columns["published_seq"][rows]
-
-
-def _position(state: AssetState, partition: str | None) -> int | None:
-    """Return the place of a partition key in the arrays, None where the definition has no such partition (any more)."""
-    if state.asset.partitions is None or partition is None:
-        return 0 if state.asset.partitions is None and partition is None else None
-    try:
-        position = state.asset.partitions.ordinal(partition) - state.first
-    except UserError:
-        return None
-    # A day's key also spells the hour, the week or the month that begins with it: those are other cells.
-    return position if 0 <= position < len(state) and state.key(state.first + position) == partition else None
 
 
 def find_cell(world: World, cell: Cell) -> tuple[AssetState, int]:

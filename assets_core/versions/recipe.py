@@ -79,6 +79,11 @@ def lanes_text(lanes: tuple[int, int]) -> str:
     return f"{lanes[0]:016x}{lanes[1]:016x}"
 
 
+def lanes_of(text: str) -> tuple[int, int]:
+    """Return the lanes that 32 hexadecimal digits spell; the inverse of `lanes_text`."""
+    return int(text[:16], 16), int(text[16:], 16)
+
+
 def edge_digest(sums: Lanes, counts: Ordinals, name: str, upstream: str) -> Lanes:
     """Return the digest of one edge from the sums of the tokens that each cell reads and their number."""
     salt_a, salt_b = text_lanes("edge", name, upstream)

@@ -1,5 +1,5 @@
--- Runs that began and have not ended, with the number of cells that they made.
-SELECT r.run, count(m.seq) AS made
+-- Runs that began and have not ended, with the number of cells that they made and that of their first record.
+SELECT r.run, count(m.seq) AS made, r.started_seq
 FROM run AS r LEFT JOIN materialization AS m USING (run)
 WHERE r.ended_at IS NULL
 GROUP BY r.run, r.started_seq

@@ -11,7 +11,7 @@ from typing import Any
 from blake3 import blake3
 from hypothesis import strategies as st
 
-from catalog.journal import Record
+from catalog.records import Record
 
 Fact = tuple[str, dict[str, Any]]
 

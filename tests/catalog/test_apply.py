@@ -40,7 +40,9 @@ from hypothesis import strategies as st
 
 from catalog.apply import SCHEMA_VERSION, apply, create_tables, position
 from catalog.errors import CatalogError
-from catalog.journal import Journal, Line, read, read_lines
+from catalog.journal import Journal
+from catalog.records import Line
+from catalog.segments import read, read_lines
 from catalog.queries import load
 from catalog.rows import STATEMENTS
 

@@ -39,7 +39,8 @@ from hypothesis import strategies as st
 
 from catalog import locks
 from catalog.errors import CatalogBusy, CatalogError, JournalDamaged
-from catalog.journal import Journal, read, tail, verify
+from catalog.journal import Journal
+from catalog.segments import read, tail, verify
 from catalog.session import Catalog
 
 Tables = dict[str, list[tuple[Any, ...]]]

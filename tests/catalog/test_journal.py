@@ -20,7 +20,9 @@ from hypothesis import strategies as st
 
 from catalog import journal
 from catalog.errors import CatalogError, JournalDamaged
-from catalog.journal import START, Journal, Tail, read, read_lines, tail, verify
+from catalog.journal import Journal
+from catalog.records import START, Tail
+from catalog.segments import read, read_lines, tail, verify
 
 FIRST = "00000000000000000001.jsonl"
 
@@ -233,6 +235,7 @@ def test_a_line_that_a_crash_cut_short_is_cut_off_by_the_next_writer_and_said(
     intact = len(whole) - len(last)
     for kept in (1, 63, 64, 65, 80, len(last) - 2, len(last) - 1):
         segment.write_bytes(whole[: intact + kept])
+        (tmp_path / "lock").write_bytes(b"")  # its writer was stopped before it could note that the record is there
         assert verify(tmp_path) == tail(tmp_path).seq == 5
         assert [record.seq for record in read(tmp_path)] == [1, 2, 3, 4, 5]
         (record,) = Journal(tmp_path, SESSION).append([withdrawn("after")])
@@ -259,8 +262,11 @@ def test_an_open_writer_refuses_to_go_on_when_records_are_gone(tmp_path: Path) -
     writer.append([withdrawn("a")] * 4)
     segment = tmp_path / FIRST
     segment.write_bytes(b"".join(segment.read_bytes().splitlines(keepends=True)[:3]))
-    with pytest.raises(JournalDamaged, match="records are gone"):
-        writer.append([withdrawn("b")])
+    for question in (lambda: writer.append([withdrawn("b")]), lambda: tail(tmp_path)):
+        with pytest.raises(JournalDamaged, match="records 4 to 5 are gone|shorter than it was: records are gone"):
+            question()
+    with pytest.raises(JournalDamaged, match="records 4 to 5 are gone: the journal was cut"):
+        Journal(tmp_path, SESSION).append([withdrawn("b")])
     segment.unlink()
     with pytest.raises(JournalDamaged, match="the file is missing"):
         writer.append([withdrawn("b")])
@@ -278,12 +284,14 @@ def test_segments_are_named_by_their_first_record_and_read_as_one(
     assert len(segments) > 2
     for segment in segments:
         assert json.loads(segment.read_bytes().splitlines()[0][65:])["seq"] == int(segment.stem)
-    assert verify(tmp_path) == 13
+        is_first = segment.name == FIRST
+        assert is_first or json.loads(segment.read_bytes().splitlines()[0][65:])["kind"] == "sealed"
     everything = list(read(tmp_path))
+    assert verify(tmp_path) == len(everything) == 12 + len(segments)  # a session, and a seal for each closed segment
     lines = list(read_lines(tmp_path))
-    for after in range(15):
+    for after in range(len(everything) + 2):
         assert list(read(tmp_path, after)) == everything[after:]
-        if after < 13:
+        if after < len(everything):
             place = lines[after - 1].after if after else START
             assert list(read_lines(tmp_path, place)) == lines[after:]
     segments[1].unlink()
@@ -304,11 +312,12 @@ def test_a_crash_at_the_change_of_segments_loses_nothing(tmp_path: Path, monkeyp
     with segment.open("ab") as file:
         file.write(b"incomplete")
     Journal(tmp_path, SESSION).append([withdrawn("b")])
-    assert verify(tmp_path) == 8
-    (tmp_path / f"{9:020}.jsonl").touch()
-    assert tail(tmp_path).seq == verify(tmp_path) == 8
-    assert tail(tmp_path).segment == f"{9:020}.jsonl"
-    assert Journal(tmp_path, SESSION).append([withdrawn("c")])[0].seq == verify(tmp_path) == 10
+    assert verify(tmp_path) == 9
+    (tmp_path / f"{10:020}.jsonl").write_bytes(b"incomplete")
+    assert tail(tmp_path).seq == verify(tmp_path) == 9
+    assert tail(tmp_path).segment == f"{10:020}.jsonl"
+    assert Journal(tmp_path, SESSION).append([withdrawn("c")])[0].seq == verify(tmp_path) == 12
+    assert [record.kind for record in read(tmp_path, 9)] == ["sealed", "session", "withdrawn"]
 
 
 def test_a_file_that_is_no_segment_is_refused_by_name(tmp_path: Path) -> None:

@@ -15,7 +15,9 @@ from uuid import UUID
 from blake3 import blake3
 
 from assets_core.model.partitions import DailyPartitions, ProductPartitions, StaticPartitions
-from catalog.journal import Journal, Record, read
+from catalog.journal import Journal
+from catalog.records import Record
+from catalog.segments import read
 
 Fact = tuple[str, dict[str, Any]]
 

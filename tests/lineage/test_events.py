@@ -42,7 +42,7 @@ from lineage_facts import (
 )
 
 from assets_core.lineage.events import JOURNAL_FACET, EventMapper
-from catalog.journal import Record
+from catalog.records import Record
 
 Event = dict[str, Any]
 FIRST = DAYS.ordinal(day(0))

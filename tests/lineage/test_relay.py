@@ -25,7 +25,7 @@ from assets_core.lineage.events import JOURNAL_FACET, EventMapper
 from assets_core.lineage.receiver import Receiver, is_configured
 from assets_core.lineage.relay import Relay
 from catalog.errors import JournalDamaged
-from catalog.journal import read
+from catalog.segments import read
 
 NAME = "flights project"
 

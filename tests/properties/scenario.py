@@ -28,7 +28,7 @@ from assets_core.planning.choose import states_of
 from assets_core.planning.plan import Plan
 from assets_core.planning.staleness import Cause
 from assets_core.project import find_project
-from catalog.journal import read
+from catalog.segments import read
 from catalog.session import Catalog
 
 Version = tuple[Rows, tuple[int, int]]

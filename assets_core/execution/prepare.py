@@ -1,0 +1,107 @@
+"""From cells to work: what a worker needs for a step, and what is claimed about each of its cells.
+
+Called by the coordinator when it gives out steps. It looks at the world and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..io.manager import Reference
+from ..model.asset import Asset, Edge
+from ..model.partitions import Partition
+from ..planning.intervals import Intervals
+from ..planning.observe import source_path
+from ..planning.state import AssetState, World
+from ..versions.recipe import Ordinals, lanes_text, recipe
+from .facts import Claim
+from .step import Source, Work, WorkInput
+
+
+@dataclass(slots=True)
+class Preparation:
+    """Numbers the steps of one run. `root` is the project's folder, against which the paths of sources are read."""
+
+    world: World
+    root: Path
+    steps: int = 0
+
+    def judgements(self, state: AssetState, ordinals: Ordinals) -> list[Work]:
+        """Return the steps that only run the checks of cells again."""
+        works: list[Work] = []
+        for ordinal in ordinals.tolist():
+            position = ordinal - state.first
+            stored = Reference(state.asset.key, state.version[position], state.file[position])
+            works.append(Work(self._number(), state.asset, (ordinal,), (None,), stored=stored))
+        return works
+
+    def works(self, state: AssetState, ordinals: Ordinals, seq: int) -> tuple[list[Work], dict[int, Claim]]:
+        """Return the steps that make cells, and the claim of each by ordinal; `seq`: the record up to which the world
+        is known."""
+        if not len(ordinals):
+            return [], {}
+        asset = state.asset
+        positions = ordinals - state.first
+        edges = self.world.edges_now(asset, positions)
+        recipes = recipe(self.world.code_now(asset, len(positions)), [each for _, _, each in edges]).hexadecimal()
+        digests = [digest.hexadecimal() for _, _, digest in edges]
+        scheme, code_text = scheme_of(asset), lanes_text(state.code_lanes)
+        claims: dict[int, Claim] = {}
+        for index, ordinal in enumerate(ordinals.tolist()):
+            inputs = [
+                [edge.name, low, high, digests[number][index]]
+                for number, (edge, reads, _) in enumerate(edges)
+                for low, high in reads.of(index)
+            ]
+            claims[ordinal] = Claim(scheme, recipes[index], code_text, inputs, seq)
+        works: list[Work] = []
+        for group in _runs(ordinals) if asset.batch else [np.array([index]) for index in range(len(ordinals))]:
+            chosen = tuple(ordinals[group].tolist())
+            partitions = tuple(_partition(asset, ordinal) for ordinal in chosen)
+            given = tuple(self._input(edge, reads, group) for edge, reads, _ in edges)
+            works.append(Work(self._number(), asset, chosen, partitions, given))
+        return works, claims
+
+    def _number(self) -> int:
+        self.steps += 1
+        return self.steps
+
+    def _input(self, edge: Edge, reads: Intervals, group: Ordinals) -> WorkInput:
+        """Return what a step reads through an edge: each upstream partition once, ascending."""
+        assert edge.hand_off is not None  # noqa: S101  # edges_now leaves out those only waited for
+        upstream = self.world.states[edge.upstream]
+        if len(group) == 1:
+            wanted: Iterable[int] = (o for low, high in reads.of(int(group[0])) for o in range(low, high))
+        else:
+            wanted = sorted({o for i in group.tolist() for low, high in reads.of(i) for o in range(low, high)})
+        parts = tuple((upstream.key(ordinal), self._part(upstream, ordinal)) for ordinal in wanted)
+        return WorkInput(edge.name, edge.hand_off, edge.columns, edge.by_partition, parts)
+
+    def _part(self, upstream: AssetState, ordinal: int) -> Reference | Source:
+        asset, position = upstream.asset, ordinal - upstream.first
+        if not asset.is_external:
+            return Reference(asset.key, upstream.version[position], upstream.file[position])
+        path = None if asset.path is None else source_path(asset, upstream.key(ordinal), self.root)
+        partition = None if asset.partitions is None else asset.partitions.partition(ordinal)
+        return Source(asset.key, path, partition, asset.code_version, upstream.signature[position] or "")
+
+
+def scheme_of(asset: Asset) -> str:
+    """Return what the ordinals of an asset's cells depend on."""
+    return "" if asset.partitions is None else asset.partitions.scheme
+
+
+def _partition(asset: Asset, ordinal: int) -> Partition | None:
+    """Return the partition for a function or query that may ask for it."""
+    if asset.partitions is None or (asset.partition_parameter is None and asset.query is None):
+        return None
+    return asset.partitions.partition(ordinal)
+
+
+def _runs(ordinals: Ordinals) -> list[Ordinals]:
+    """Return the positions of ascending ordinals in runs of neighbours."""
+    return np.split(np.arange(len(ordinals)), np.flatnonzero(np.diff(ordinals) != 1) + 1)
