@@ -3,6 +3,7 @@
     CatalogError            exit 3  the journal or the index cannot be used as asked
     |-- CatalogBusy         exit 4  another process holds what this one needs
     `-- JournalDamaged      exit 1  a record was altered, or is missing
+        `-- RecordsLost             records that were there are gone from the end
 
 The command line turns `exit_code` into the exit status. Nothing here knows who reads or writes the catalog.
 """
@@ -40,7 +41,15 @@ class JournalDamaged(CatalogError):
     def __init__(self, seq: int, file: Path, what: str) -> None:
         super().__init__(
             f"journal record {seq} in {file}: {what}",
-            remedy=f"put {file.name} back from a backup; the records before {seq} are intact",
+            remedy=(
+                f"put {file.name} back from a backup (the records before {seq} are intact), or go on without it and say"
+                ' why: assets catalog rebuild --accept-loss "REASON"'
+            ),
         )
         self.seq = seq
         self.file = file
+        self.problem = what
+
+
+class RecordsLost(JournalDamaged):
+    """Somebody knows of records that the journal does not have any more: it was cut, or an older copy put back."""

@@ -20,7 +20,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from . import head
-from .errors import JournalDamaged
+from .errors import JournalDamaged, RecordsLost
 from .records import START, Line, Record, Tail
 
 HASH = 64
@@ -108,10 +108,11 @@ def tail(folder: Path) -> Tail:
 
 
 def refuse_loss(folder: Path, end: Tail, known: Tail) -> None:
-    """Raise JournalDamaged where somebody knows of records that the journal does not have."""
+    """Raise RecordsLost where somebody knows of records that the journal does not have, JournalDamaged where the last
+    one is another than they know."""
     if known.seq > end.seq:
         gone = f"records {end.seq + 1} to {known.seq} are gone" if known.seq > end.seq + 1 else "it is gone"
-        raise JournalDamaged(
+        raise RecordsLost(
             end.seq + 1,
             folder / (end.segment or segment_name(1)),
             f"{gone}: the journal was cut, or an older copy was put in its place",
@@ -224,9 +225,7 @@ def _tail(found: Sequence[Segment]) -> Tail:
         return START
     last = found[-1]
     if last.is_compressed or last.is_pruned:
-        raise JournalDamaged(
-            last.first, last.path, "the segment behind it is missing: only closed ones are compressed"
-        )
+        raise JournalDamaged(last.first, last.path, "the segment behind it is missing: only closed ones are compressed")
     with last.path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         wanted = 2**16

@@ -10,17 +10,17 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
 
 from .apply import SCHEMA_VERSION, apply, create_tables, position
-from .errors import CatalogError, JournalDamaged
+from .errors import CatalogError, JournalDamaged, RecordsLost
 from .locks import in_turn, patiently, wait_until_unlocked
 from .records import Tail
-from .segments import read_lines, tail, verify
+from .segments import read_lines, refuse_loss, tail
 
 STORAGE_VERSION = "v1.5.0"
 """Form of a new file: the oldest DuckDB that may read it."""
@@ -75,38 +75,44 @@ class Catalog:
                 return self._replace()
 
     def rebuild(self) -> int:
-        """Make the index again from the whole journal and put it in place of the present one; return the records."""
+        """Make the index again from the whole journal and put it in place of the present one; return the records.
+
+        *Raises* also JournalDamaged where the present one knows of records that the journal does not have.
+        """
         with self._in_turn(exclusive=True):
+            if (known := self._known()) is not None:
+                refuse_loss(self._journal, tail(self._journal), known)
             return self._replace()
 
-    def verify(self, check_file: Callable[[Path, str], str | None] | None = None) -> list[str]:
-        """Return what is wrong: with the chain, with the index compared to a replay, with the files of the cells.
+    def known(self) -> Tail | None:
+        """Return the last record that the index knows of, whatever the journal has; None where it cannot be read."""
+        with self._in_turn(exclusive=False):
+            return self._known()
 
-        `check_file` is given every published file and its version, and returns what is wrong with the content or None.
-        """
+    def _known(self) -> Tail | None:
         try:
-            verify(self._journal)
-        except JournalDamaged as damage:
-            return [str(damage)]
+            if not self._index.exists():
+                return None
+            with self._opened(self._index, read_only=True) as connection:
+                return position(connection)
+        except (duckdb.Error, _Unusable):
+            return None
+
+    def verify(self) -> list[str]:
+        """Return how the index differs from a replay of the journal.
+
+        *Raises* JournalDamaged, CatalogBusy.
+        """
         with self._in_turn(exclusive=False):
             if not self._index.exists():
-                return [f"{self._index} does not exist; `refresh` makes it"]
+                return [f"{self._index} does not exist; the next command makes it"]
             try:
                 with self._opened(self._index, read_only=True) as connection:
                     applied = position(connection)
                     found = _fingerprints(connection)
-                    files = connection.sql(
-                        "SELECT asset, partition, file, version FROM cell WHERE file IS NOT NULL ORDER BY ALL"
-                    ).fetchall()
             except (duckdb.Error, _Unusable) as error:
                 return [f"{self._index} cannot be read: {_first_line(error)}"]
-        problems = self._differences(applied, found)
-        for asset, partition, file, version in files:
-            path = self._folder / "data" / file
-            wrong = "the file is missing" if not path.is_file() else check_file(path, version) if check_file else None
-            if wrong is not None:
-                problems.append(f"{asset} [{partition}] {path}: {wrong}" if partition else f"{asset} {path}: {wrong}")
-        return problems
+            return self._differences(applied, found)
 
     @property
     def _wal(self) -> Path:
@@ -147,8 +153,8 @@ class Catalog:
                 applied = position(connection)
                 if applied is None:
                     raise _Unusable("it has tables of another version")
-                if applied.seq > end.seq:
-                    raise _Unusable(f"it holds record {applied.seq}, the journal ends with record {end.seq}")
+                if applied.seq > end.seq:  # it may be the only witness of what is gone
+                    refuse_loss(self._journal, end, applied)
                 if applied.seq == end.seq and applied.digest != end.digest:
                     raise _Unusable(f"it follows another journal: record {end.seq} has another hash")
                 if not is_as_left:
@@ -156,6 +162,8 @@ class Catalog:
                 reached = apply(connection, read_lines(self._journal, applied))
         except duckdb.Error as error:
             raise _Unusable(f"it cannot be read or written ({_first_line(error)})") from error
+        except RecordsLost:
+            raise
         except JournalDamaged as damage:
             # Either it follows another journal or this one is damaged: then the replay says so.
             raise _Unusable(f"the journal does not continue it ({damage.what})") from damage
@@ -198,7 +206,7 @@ class Catalog:
 
     def _differences(self, applied: Tail | None, found: dict[str, tuple[int, int]]) -> list[str]:
         if applied is None:
-            return [f"{self._index} has tables of another version; `refresh` makes it again"]
+            return [f"{self._index} has tables of another version; the next command makes it again"]
         end = tail(self._journal)
         if applied.seq > end.seq:
             return [f"{self._index} holds record {applied.seq}, the journal ends with record {end.seq}"]

@@ -60,7 +60,7 @@ def conduct(
         if neighbourhood.is_alive(open_run):
             others.recall(record for record in read(journal_folder, started_seq - 1) if record.seq <= known.seq)
     with ExitStack() as stack:
-        stack.enter_context(Lease(neighbourhood.leases, run, settings.lease_seconds))
+        stack.enter_context(Lease(neighbourhood.leases, run, known.seq, settings.lease_seconds))
         stack.callback(store.clear_staging)
         journal = Journal(journal_folder, session(project.root), known=known)
         stack.callback(journal.close)

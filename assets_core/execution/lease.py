@@ -1,7 +1,8 @@
-"""Is a run still at work? Every run holds a lease: a locked file, and a beat in it that goes on while its process runs.
+"""Who is at work? A lease is a locked file; it says as of which journal position its holder reads, and since when.
 
-The kernel drops the lock when the process dies, in whatever way; a process that is paused keeps the lock, but its beat
-stops. Either way another run may take over after that. Used by the coordinator; it must not know what a run does.
+A run's lease also has a beat that goes on while its process does. The kernel drops the lock when the process dies, in
+whatever way; a process that is paused keeps the lock, but its beat stops: either way another run may take over. What
+the holder of any lease reads is not collected. Used by runs and readers; it must not know what they do.
 """
 
 from __future__ import annotations
@@ -18,10 +19,15 @@ _BEATS_A_LEASE = 5
 
 
 class Lease:
-    """Held by a run from before its first record until after its last one; `seconds` is how long a beat counts."""
+    """Held by a run from before its first record until after its last one, or by a reader while it reads.
 
-    def __init__(self, folder: Path, run: str, seconds: float) -> None:
-        self._file = folder / run
+    `position`: the number of the record as of which it reads. `seconds`: how long a beat counts; without it there is
+    none.
+    """
+
+    def __init__(self, folder: Path, name: str, position: int, seconds: float | None = None) -> None:
+        self._file = folder / name
+        self._position = position
         self._seconds = seconds
         self._ended = threading.Event()
         self._beating = threading.Thread(target=self._beat, name="assets-lease", daemon=True)
@@ -31,50 +37,71 @@ class Lease:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         self._descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-        _note(self._descriptor)
-        self._beating.start()
+        self._note()
+        if self._seconds is not None:
+            self._beating.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ended.set()
-        self._beating.join()
+        if self._seconds is not None:
+            self._beating.join()
         self._file.unlink(missing_ok=True)
         os.close(self._descriptor)
 
     def _beat(self) -> None:
+        assert self._seconds is not None  # noqa: S101  # or else the thread does not start
         while not self._ended.wait(self._seconds / _BEATS_A_LEASE):
             with suppress(OSError):  # a disk that is full: the beat that is there already can still be written over
-                _note(self._descriptor)
+                self._note()
+
+    def _note(self) -> None:
+        """Note position and present, by the clock that all processes of a machine share and that is never set."""
+        text = f"{self._position} {_boot()} {time.monotonic():.3f}"
+        os.pwrite(self._descriptor, text.ljust(100).encode(), 0)
 
 
 def is_alive(folder: Path, run: str, seconds: float) -> bool:
     """Return whether a run is at work: its lease is locked, and its last beat is not older than `seconds`."""
-    try:
-        descriptor = os.open(folder / run, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    text = _text_if_locked(folder / run)
+    if text is None:
         return False
+    with suppress(ValueError):  # a note of another boot or machine says nothing here: then the lock decides
+        _, boot, beat = text.split()
+        return boot != _boot() or time.monotonic() - float(beat) <= seconds
+    return True
+
+
+def read_positions(folder: Path) -> list[int]:
+    """Return as of which journal positions the holders of the leases in a folder read, paused ones too."""
+    positions: list[int] = []
+    for file in sorted(folder.glob("*")):
+        text = _text_if_locked(file)
+        if text is not None:
+            with suppress(ValueError, IndexError):
+                positions.append(int(text.split()[0]))
+    return positions
+
+
+def _text_if_locked(file: Path) -> str | None:
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        boot, _, beat = os.pread(descriptor, 200, 0).decode(errors="replace").strip().partition(" ")
-        with suppress(ValueError):  # a note of another boot or machine says nothing here: then the lock decides
-            return boot != _boot() or time.monotonic() - float(beat) <= seconds
-        return True
+        return os.pread(descriptor, 200, 0).decode(errors="replace")
     finally:
         os.close(descriptor)
-    return False
+    return None
 
 
 def forget(folder: Path, run: str) -> None:
     """Remove the lease of a run that is not at work."""
     (folder / run).unlink(missing_ok=True)
-
-
-def _note(descriptor: int) -> None:
-    """Note the present by the clock that all processes of a machine share and that is never set."""
-    os.pwrite(descriptor, f"{_boot()} {time.monotonic():.3f}".ljust(80).encode(), 0)
 
 
 def _boot() -> str:

@@ -304,27 +304,39 @@ class Coordinator:
         """Write what became of some steps as one group of facts; after that it is so, for all readers."""
         if not outcomes:
             return
-        published: list[list[Any]] = []
-        folders: set[str] = set()
-        made: dict[tuple[AssetKey, int], dict[str, Any]] = {}
-        for outcome in outcomes:
-            self._in_flight -= 1
-            for cell in outcome.cells:
-                self._gather(outcome, cell, published, made)
-        for payload in made.values():
-            folders.add(payload["file"].rpartition("/")[0])
-        for folder in folders:
+        self._in_flight -= len(outcomes)
+        stored = [cell.stored.file for outcome in outcomes for cell in outcome.cells if cell.stored is not None]
+        for folder in {file.rpartition("/")[0] for file in stored}:
             make_durable(self._data_folder / folder)
+        settled: dict[AssetKey, list[CellOutcome]] = {}
+        made: dict[tuple[AssetKey, int], dict[str, Any]] = {}
+        self._turn(lambda _: self._facts_of(outcomes, settled, made))
+        for key, cells in settled.items():
+            self._settle(self._world.states[key], cells, made)
+
+    def _facts_of(
+        self,
+        outcomes: Sequence[StepOutcome],
+        settled: dict[AssetKey, list[CellOutcome]],
+        made: dict[tuple[AssetKey, int], dict[str, Any]],
+    ) -> list[facts.Fact]:
+        """Return the facts of some outcomes; add what became of each cell, and the payload of what was made.
+
+        Nobody else writes meanwhile: what has its file now keeps it, since whoever collects files sees these facts.
+        """
+        published: list[list[Any]] = []
+        for outcome in outcomes:
+            for cell in outcome.cells:
+                if cell.stored is not None and not (self._data_folder / cell.stored.file).exists():
+                    message = f"its file {cell.stored.file} was removed before it was published: make it again"
+                    cell = CellOutcome(cell.ordinal, error="InputError", message=message)
+                self._gather(outcome, cell, published, made)
+                settled.setdefault(outcome.work.asset.key, []).append(cell)
         if self._is_atomic:
             self._withheld += published
         elif published:
             self._facts.append(("published", {"run": self._run, "cells": published}))
-        self._turn(lambda _: self._gathered_facts())
-        by_asset: dict[AssetKey, list[CellOutcome]] = {}
-        for outcome in outcomes:
-            by_asset.setdefault(outcome.work.asset.key, []).extend(outcome.cells)
-        for key, cells in by_asset.items():
-            self._settle(self._world.states[key], cells, made)
+        return self._gathered_facts()
 
     def _gather(
         self,

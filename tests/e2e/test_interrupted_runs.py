@@ -90,7 +90,7 @@ def require_finished_once(project: Project) -> None:
     published = project.published()
     assert len(published) == CELLS
     assert set(published.values()) == {1}
-    verified = project.run("catalog", "verify")
+    verified = project.run("audit", "verify")
     assert (verified.code, verified.out) == (0, ""), verified
     assert staged(project) == []
     assert project.query("SELECT sum(days) AS days FROM month") == [{"days": 60}]
@@ -188,7 +188,7 @@ def test_every_question_is_answered_while_a_backfill_runs(days: Project) -> None
         ("query", "SELECT count(*) FROM first"),
         ("lineage", "second"),
         ("lineage", "events"),
-        ("catalog", "verify"),
+        ("audit", "verify"),
     ):
         started = time.monotonic()
         outcome = days.run(*question)
@@ -214,19 +214,73 @@ def test_status_never_fails_nor_waits_while_a_backfill_writes(days: Project) -> 
     assert sum(row["fresh"] for row in days.must("status", "--json").value) == CELLS
 
 
-def test_a_second_run_at_the_same_time_is_refused_and_told_who_is_at_work(days: Project) -> None:
+def test_two_runs_at_the_same_time_share_the_work_and_make_no_cell_twice(days: Project) -> None:
     gate = Gate(days, "2024-01-01")
-    process = days.start(*BACKFILL)
-    wait_until(lambda: gate.reached, process)
-    for command in (("materialize", "--json"), BACKFILL):
-        outcome = days.run(*command)
-        assert (outcome.code, outcome.out) == (4, "")
-        assert f"another run is going on in {days.root} (process {process.pid})" in outcome.err
-        assert "remedy: wait until it has ended" in outcome.err
-        assert "Traceback" not in outcome.err
+    first = days.start(*BACKFILL)
+    wait_until(lambda: gate.reached, first)
+    second = days.start("materialize", "--json")
+    wait_until(lambda: len(days.records("run_started")) == 2, second)
+    gate.open()
+    outcomes = [ended(process) for process in (first, second)]
+    assert [outcome.code for outcome in outcomes] == [0, 0], outcomes
+    assert sum(run["made"] for run in days.must("runs", "--json").value) == CELLS
+    require_finished_once(days)
+
+
+def test_a_run_waits_for_a_cell_that_another_holds_and_finds_it_fresh(days: Project) -> None:
+    gate = Gate(days, "2024-02-29")
+    first = days.start("materialize", "first", "--partitions", "2024-02-29")
+    wait_until(lambda: gate.reached, first)
+    second = days.start(*BACKFILL, "--json")
+    wait_until(lambda: len(days.published()) == 118, second)
+    assert second.poll() is None
+    gate.open()
+    assert ended(first).code == 0
+    outcome = ended(second)
+    assert (outcome.code, outcome.value["made"], outcome.value["fresh"]) == (0, CELLS - 1, 1), outcome
+    require_finished_once(days)
+
+
+def test_a_run_paused_past_its_lease_is_taken_over_and_refused_when_it_wakes(days: Project) -> None:
+    days.write("assets.toml", '[project]\nname = "days"\n[run]\nthreads = 2\nlease_seconds = 1\n')
+    gate = Gate(days, "2024-01-11", "2024-01-12")
+    paused = days.start(*BACKFILL)
+    wait_until(lambda: gate.reached and len(days.published()) == 10, paused)
+    paused.send_signal(signal.SIGSTOP)
+    gate.open()
+    outcome = days.must(*BACKFILL, "--json").value
+    assert (outcome["made"], outcome["fresh"]) == (CELLS - 10, 10)
+    require_finished_once(days)
+    paused.send_signal(signal.SIGCONT)
+    woken = ended(paused)
+    assert (woken.code, woken.out) == (4, "")
+    assert "was taken for dead: another process has ended it" in woken.err
+    assert "Traceback" not in woken.err
+    require_finished_once(days)
+    assert [run["state"] for run in days.must("runs", "--json").value] == ["done", "interrupted"]
+
+
+def test_an_atomic_run_publishes_all_of_its_cells_together(days: Project) -> None:
+    gate = Gate(days, "2024-02-29")
+    process = days.start(*BACKFILL, "--atomic")
+    wait_until(lambda: gate.reached and len(days.records("materialized")) == 118, process)
+    assert days.published() == {}
     gate.open()
     assert ended(process).code == 0
+    (record,) = days.records("published")
+    assert len(record["cells"]) == CELLS
     require_finished_once(days)
+
+
+def test_an_atomic_run_of_which_a_cell_fails_publishes_none(days: Project) -> None:
+    days.must("materialize", "first", "--partitions", "2024-01-01")
+    days.define(ASSETS.format(root=days.root).replace('"day": [partition.key]', '"day": ["x" * (1 // (partition.key != "2024-02-10"))]'))
+    outcome = days.run(*BACKFILL, "--atomic", "--json")
+    assert outcome.code == 1
+    assert (outcome.value["made"], outcome.value["failed"]) == (0, 1)
+    assert outcome.value["withheld"] > 50
+    assert "nothing was published" in outcome.err
+    assert days.published() == {"first@2024-01-01": 1}
 
 
 def test_a_request_to_terminate_is_heeded_like_ctrl_c(days: Project) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from blake3 import blake3
 
@@ -40,8 +40,9 @@ def run_id(number: int) -> str:
     return str(UUID(int=number, version=4))
 
 
-def step_id(number: int) -> str:
-    return str(UUID(int=1000 + number, version=4))
+def step_id(number: int, run: int = 1) -> str:
+    """Return the name by which events know a step: made from the run's name and the step's number."""
+    return str(uuid5(UUID(run_id(run)), f"step {number}"))
 
 
 def digest(text: str) -> str:
@@ -119,10 +120,8 @@ def observed(run: int, asset: str, version: str) -> Fact:
 def claimed(run: int, step: int, asset: str, cells: Iterable[str | None]) -> Fact:
     return "claimed", {
         "run": run_id(run),
-        "step": step_id(step),
-        "asset": asset,
-        "cells": list(cells),
         "started_at": "2026-01-31T07:59:59.250000Z",
+        "steps": [[step, asset, list(cells)]],
     }
 
 
@@ -140,7 +139,7 @@ def materialized(
     ordinal = 0 if partition is None else SCHEMES[asset].ordinal(partition)
     return "materialized", {
         "run": run_id(run),
-        "step": step_id(step),
+        "step": step,
         "asset": asset,
         "partition": partition,
         "ordinal": ordinal,
@@ -181,7 +180,7 @@ def judged(
     ]
     return "judged", {
         "run": run_id(run),
-        "step": step_id(step),
+        "step": step,
         "asset": asset,
         "partition": partition,
         "version": version(asset, partition),
@@ -203,7 +202,7 @@ def published(run: int, *cells: tuple[str, str | None]) -> Fact:
 def failed(run: int, step: int, asset: str, partition: str | None, message: str = "no such file") -> Fact:
     return "failed", {
         "run": run_id(run),
-        "step": step_id(step),
+        "step": step,
         "asset": asset,
         "partition": partition,
         "error": "FileNotFoundError",

@@ -65,7 +65,9 @@ def _events(facts: Sequence[Fact], session: dict[str, object] = SESSION) -> list
 
 
 def _short(event: Event) -> str:
-    return f"{event['eventType']} {event['job']['name']} {event['run']['runId'][-2:]}"
+    names = {run_id(run): f"run {run}" for run in range(5)}
+    names.update({step_id(step, run): f"step {step}" for step in range(10) for run in range(5)})
+    return f"{event['eventType']} {event['job']['name']} {names[event['run']['runId']]}"
 
 
 def _end(facts: Sequence[Fact]) -> Event:
@@ -113,32 +115,32 @@ def test_the_validator_of_these_tests_refuses_what_is_wrong() -> None:
 
 def test_the_story_is_told_in_order() -> None:
     assert [_short(event) for event in _events(story())] == [
-        "START assets backfill 01",
-        "START flights e9",
-        "COMPLETE flights e9",
-        "START delays ea",
-        "START delays eb",
-        "COMPLETE delays ea",
-        "COMPLETE delays eb",
-        "START regions ec",
-        "COMPLETE regions ec",
-        "START report ed",
-        "COMPLETE report ed",
-        "COMPLETE assets backfill 01",
-        "START assets backfill 02",
-        "START flights ee",
-        "FAIL flights ee",
-        "FAIL assets backfill 02",
-        "START assets backfill 03",
-        "START flights ef",
-        "START report f0",
-        "ABORT flights ef",
-        "ABORT report f0",
-        "ABORT assets backfill 03",
-        "START assets backfill 04",
-        "START delays f1",
-        "COMPLETE delays f1",
-        "COMPLETE assets backfill 04",
+        "START assets backfill run 1",
+        "START flights step 1",
+        "COMPLETE flights step 1",
+        "START delays step 2",
+        "START delays step 3",
+        "COMPLETE delays step 2",
+        "COMPLETE delays step 3",
+        "START regions step 4",
+        "COMPLETE regions step 4",
+        "START report step 5",
+        "COMPLETE report step 5",
+        "COMPLETE assets backfill run 1",
+        "START assets backfill run 2",
+        "START flights step 6",
+        "FAIL flights step 6",
+        "FAIL assets backfill run 2",
+        "START assets backfill run 3",
+        "START flights step 7",
+        "START report step 8",
+        "ABORT flights step 7",
+        "ABORT report step 8",
+        "ABORT assets backfill run 3",
+        "START assets backfill run 4",
+        "START delays step 9",
+        "COMPLETE delays step 9",
+        "COMPLETE assets backfill run 4",
     ]
 
 
@@ -286,7 +288,7 @@ def test_the_end_of_a_run_ends_the_steps_that_it_left_open_and_no_other(state: s
     ]
     ends = [_short(event) for event in _events(facts) if event["eventType"] != "START"]
     run_end = {"interrupted": "ABORT", "failed": "FAIL"}[state]
-    assert ends == ["ABORT flights e9", "FAIL flights eb", f"{run_end} assets backfill 01", "COMPLETE flights ea"]
+    assert ends == ["ABORT flights step 1", "FAIL flights step 3", f"{run_end} assets backfill run 1", "COMPLETE flights step 2"]
 
 
 def test_the_parent_of_a_step_is_its_run_and_so_is_the_root() -> None:
