@@ -26,13 +26,16 @@ STATE_FOLDER = ".assets"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What `assets.toml` says: [project] name, definitions; [run] threads, hand_off_bytes, lease_seconds."""
+    """What `assets.toml` says: [project] name, definitions; [run] threads, hand_off_bytes, lease_seconds;
+    [audit] signing_key, trusted_keys."""
 
     name: str
     definitions: str = "definitions"
     threads: int = field(default_factory=lambda: (os.cpu_count() or 1) + 1)  # one more: steps wait for the disk
     hand_off_bytes: int = 512 * 1024 * 1024
     lease_seconds: int = 30  # a run that shows no sign of life for so long is taken for dead by others
+    signing_key: str | None = None  # file of the Ed25519 key that signs seals, relative to the project
+    trusted_keys: tuple[str, ...] = ()  # public keys that may sign, as hex digits; none: any
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,21 @@ def _read(file: Path) -> dict[str, Any]:
 _MEMBERS: dict[str, dict[str, type]] = {
     "project": {"name": str, "definitions": str},
     "run": {"threads": int, "hand_off_bytes": int, "lease_seconds": int},
+    "audit": {"signing_key": str, "trusted_keys": list},
 }
+
+
+_WANTED = {int: "a number above 0", str: "a text", list: "a list of texts"}
+
+
+def _is_usable(value: object) -> bool:
+    match value:
+        case int():
+            return value >= 1
+        case list():
+            return all(isinstance(member, str) and member for member in value)
+        case _:
+            return value != ""
 
 
 def _settings(document: Mapping[str, Any], file: Path, root: Path) -> Settings:
@@ -128,10 +145,10 @@ def _settings(document: Mapping[str, Any], file: Path, root: Path) -> Settings:
             if wanted is None:
                 near = did_you_mean(name, _MEMBERS[table])
                 wrong(f"[{table}] has no member {name!r}{near}", f"use {', '.join(_MEMBERS[table])}")
-            elif type(value) is not wanted or (isinstance(value, int) and value < 1) or value == "":
-                wrong(f"[{table}] {name} = {value!r}", f"give {'a number above 0' if wanted is int else 'a text'}")
+            elif type(value) is not wanted or not _is_usable(value):
+                wrong(f"[{table}] {name} = {value!r}", f"give {_WANTED[wanted]}")
             else:
-                values[name] = value
+                values[name] = tuple(value) if isinstance(value, list) else value
     if errors:
         raise DefinitionErrors(errors)
     return Settings(**values)

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from blake3 import blake3
 
@@ -146,10 +147,11 @@ class Journal:
             return False
         return all(b'"kind":"sealed"' in line or b'"kind":"session"' in line for line in segment.content().splitlines())
 
-    def accept_loss(self, reason: str, known: Tail | None) -> bool:
+    def accept_loss(self, reason: str, known: Tail | None) -> dict[str, Any] | None:
         """Go on from the last intact record: set aside what cannot be read, and record what is gone.
 
-        `known` is the last record that somebody else, as the index, knows of. Returns whether anything was gone.
+        `known` is the last record that somebody else, as the index, knows of. Returns the payload of the record, None
+        where nothing is gone.
         """
         self._refuse_fork()
         with self._alone():
@@ -158,11 +160,11 @@ class Journal:
             last = max([end.seq, *witnesses])
             set_aside = _set_aside(self._folder, end)
             if not set_aside and last == end.seq:
-                return False
+                return None
             self._known = end
-            lost = {"first": end.seq + 1, "last": last, "set_aside": set_aside, "reason": reason}
+            lost: dict[str, Any] = {"first": end.seq + 1, "last": last, "set_aside": set_aside, "reason": reason}
             self._write([("loss_accepted", _payload_text("loss_accepted", lost))])
-            return True
+            return lost
 
     def _refuse_fork(self) -> None:
         if os.getpid() != self._process:

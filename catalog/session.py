@@ -62,6 +62,19 @@ class Catalog:
         with self._in_turn(exclusive=False), self._distrusting(), self._opened(self._index, read_only=True) as renewed:
             yield renewed
 
+    @contextmanager
+    def as_it_is(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Yield a read-only connection to the index, wherever it stands: to look into what a damaged journal affects.
+
+        *Raises* CatalogBusy, CatalogError where it cannot be opened.
+        """
+        with self._in_turn(exclusive=False):
+            try:
+                with self._opened(self._index, read_only=True) as connection:
+                    yield connection
+            except _Unusable as error:
+                raise CatalogError(str(error), remedy="make it again: assets catalog rebuild") from error
+
     def refresh(self) -> int:
         """Apply to the index what the journal has gained; return the number of records applied.
 
@@ -74,13 +87,14 @@ class Catalog:
                 sys.stderr.write(f"catalog: {self._index}: {reason}; making it again from the journal\n")
                 return self._replace()
 
-    def rebuild(self) -> int:
+    def rebuild(self, *, accept_loss: bool = False) -> int:
         """Make the index again from the whole journal and put it in place of the present one; return the records.
 
-        *Raises* also JournalDamaged where the present one knows of records that the journal does not have.
+        *Raises* also RecordsLost where the present one knows of records that the journal does not have, unless that
+        loss was accepted.
         """
         with self._in_turn(exclusive=True):
-            if (known := self._known()) is not None:
+            if not accept_loss and (known := self._known()) is not None:
                 refuse_loss(self._journal, tail(self._journal), known)
             return self._replace()
 

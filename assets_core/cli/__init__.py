@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from . import backfill, catalog, explain, lineage, list_assets, materialize, plan, query, runs, show, status
+from . import audit, backfill, catalog, explain, lineage, list_assets, materialize, plan, query, runs, show, status
 from .app import app, main
 
 __all__ = ["app", "main"]
 
-for command in (list_assets, plan, materialize, backfill, status, explain, runs, show, query, lineage, catalog):
+for command in (list_assets, plan, materialize, backfill, status, explain, runs, show, query, lineage, audit, catalog):
     command.add_to(app)

@@ -1,58 +1,87 @@
-"""`assets catalog`: prove or rebuild the record of what happened."""
+"""`assets catalog`: look after the record of what happened."""
 
 from __future__ import annotations
+
+from typing import Annotated
 
 import typer
 
 from .app import AsJson, ProjectFolder
-from .output import print_json, print_line, say
+from .output import print_json, print_table, say
 
 
 def add_to(app: typer.Typer) -> None:
     group = typer.Typer(
         name="catalog",
-        help="Prove or rebuild the record of what happened.",
+        help="Look after the record of what happened.",
         no_args_is_help=True,
         rich_markup_mode=None,
     )
-    group.command("verify")(verify)
+    group.command("tables")(tables)
     group.command("rebuild")(rebuild)
     app.add_typer(group)
 
 
-def verify(as_json: AsJson = False, project: ProjectFolder = None) -> None:
-    """Check the journal's chain, that the index equals a replay of it, and that every published file has its content
-    hash.
+def tables(
+    table: Annotated[str | None, typer.Argument(metavar="TABLE", help="Only this one, with its columns.")] = None,
+    as_json: AsJson = False,
+    project: ProjectFolder = None,
+) -> None:
+    """Print the tables, views and macros of the DuckDB index and what each is; of one of them, its columns.
 
-    Example: assets catalog verify
+    Example: assets catalog tables cell
     """
+    from catalog.queries import load as query
     from catalog.session import Catalog
 
-    from ..io.parquet_store import wrong_with
+    from ..errors import UserError, did_you_mean
     from ..project import find_project
 
-    problems = Catalog(find_project(project).state).verify(wrong_with)
-    if as_json:
-        print_json({"problems": problems})
-    else:
-        for problem in problems:
-            print_line(problem)
-        say(
-            f"{len(problems)} problems"
-            if problems
-            else "the journal, the index and the published files are as they were written"
+    with Catalog(find_project(project).state).read() as connection:
+        found = connection.sql(query("tables")).fetchall()
+        columns = connection.sql(query("columns"), params={"table": table}).fetchall() if table else []
+    if table is not None and table not in {name for name, *_ in found}:
+        raise UserError(
+            f"there is no table {table!r}{did_you_mean(table, [name for name, *_ in found])}",
+            remedy="see: assets catalog tables",
         )
-    raise typer.Exit(1 if problems else 0)
+    names, rows = (("column", "type", "what"), columns) if table else (("name", "kind", "rows", "what"), found)
+    if as_json:
+        print_json([dict(zip(names, row, strict=True)) for row in rows])
+    else:
+        print_table(names, rows)
 
 
-def rebuild(project: ProjectFolder = None) -> None:
+def rebuild(
+    accept_loss: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REASON", help="Go on without records that are damaged or gone, and record that and the reason."
+        ),
+    ] = None,
+    project: ProjectFolder = None,
+) -> None:
     """Make the DuckDB index again from the journal and put it in place of the present one.
+
+    Where records are damaged or gone this is refused, unless the loss is accepted: then what cannot be read is set
+    aside in the journal's folder, and the journal says from then on what it lacks and who accepted that, and why.
 
     Example: assets catalog rebuild
     """
     from catalog.session import Catalog
 
+    from ..execution.actor import open_journal
+    from ..lineage.relay import forget_events
     from ..project import find_project
 
-    records = Catalog(find_project(project).state).rebuild()
+    found = find_project(project)
+    catalog = Catalog(found.state)
+    if accept_loss is not None:
+        lost = open_journal(found).accept_loss(accept_loss, catalog.known())
+        if lost is not None:
+            forget_events(found.state / "lineage" / "events.jsonl", lost["first"])
+            aside = f"; set aside: {', '.join(lost['set_aside'])}" if lost["set_aside"] else ""
+            gone = f"records {lost['first']} to {lost['last']} are gone" if lost["last"] >= lost["first"] else ""
+            say(f"the loss is recorded: {gone or 'an incomplete end was cut off'}{aside}")
+    records = catalog.rebuild(accept_loss=accept_loss is not None)
     say(f"{records} records applied")

@@ -1,4 +1,7 @@
-"""Who is writing: the session record with which this process opens its part of the journal."""
+"""Who is writing: open the journal of a project for appending, with the session record of this process.
+
+Used by everything that changes something: runs, and the commands that move or remove what was published.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+from catalog.journal import Journal
+from catalog.records import Tail
+from catalog.signing import Signer
+
 from .. import __version__
+from ..project import Project
+
+
+def open_journal(project: Project, known: Tail | None = None) -> Journal:
+    """Return the project's journal, open for appending; `known`: the place up to which the caller knows it."""
+    key = project.settings.signing_key
+    sign = None if key is None else Signer(project.root / key).sign
+    return Journal(project.state / "journal", session(project.root), known=known, sign=sign)
 
 
 def session(root: Path) -> dict[str, object]:

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import duckdb
 
-from catalog.journal import Journal
 from catalog.queries import load as query
 from catalog.records import Line, Tail
 from catalog.segments import read
@@ -32,7 +31,7 @@ from ..planning.plan import Plan
 from ..planning.state import World, fill
 from ..project import Project
 from . import facts
-from .actor import session
+from .actor import open_journal
 from .followers import Followers
 from .in_process import Threads
 from .lease import Lease, forget, is_alive
@@ -62,7 +61,7 @@ def conduct(
     with ExitStack() as stack:
         stack.enter_context(Lease(neighbourhood.leases, run, known.seq, settings.lease_seconds))
         stack.callback(store.clear_staging)
-        journal = Journal(journal_folder, session(project.root), known=known)
+        journal = open_journal(project, known)
         stack.callback(journal.close)
         connection = duckdb.connect(config={"enable_external_access": "false", "threads": "1"})
         stack.callback(connection.close)

@@ -139,6 +139,18 @@ class Relay:
         self._from_notes = True
 
 
+def forget_events(events_file: Path, seq: int) -> None:
+    """Cut off the events of record `seq` and later ones: these records are gone, and others will have their numbers."""
+    if not events_file.exists():
+        return
+    with events_file.open("ab+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        while _last_bookmark(file) >= (seq, 0):
+            start, _ = _line_before(file, file.seek(0, os.SEEK_END))
+            file.truncate(start)
+    events_file.with_name(f"{events_file.name}.state").unlink(missing_ok=True)
+
+
 def _bookmark(event: dict[str, Any]) -> Bookmark:
     number = event["run"]["facets"][JOURNAL_FACET]
     return number["seq"], number["event"]
