@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from catalog.apply import position_of
+from catalog.errors import disk_errors
 from catalog.queries import load as query
 from catalog.records import Tail
 from catalog.session import Catalog
@@ -21,7 +22,7 @@ from .model.run import Progress, Records, RunRequest, RunResult
 from .planning.choose import choose
 from .planning.observe import Observation, VersionFunctions, observe
 from .planning.plan import Plan, make_plan
-from .planning.state import World, read_narrowed, read_world
+from .planning.state import World, cell_members, read_narrowed, read_world
 from .project import Project
 
 
@@ -42,7 +43,7 @@ def look(project: Project, now: datetime | None = None) -> View:
     """Read the current cells of all assets from the catalog and observe the external sources."""
     graph = project.graph
     with Catalog(project.state).read() as connection:
-        columns = connection.sql(query("cells")).fetchnumpy()
+        columns = connection.sql(query("cells"), params=cell_members(graph)).fetchnumpy()
         failures = connection.sql(query("failed_cells")).fetchall()
         world = read_world(graph, now or datetime.now(UTC), columns, failures)
         read_narrowed(
@@ -97,8 +98,7 @@ def materialize(
 
     Raises: DefinitionErrors, SelectionError, TakenOver where this process was paused for so long that it was given up.
     """
-    project.state.mkdir(parents=True, exist_ok=True)
-    (project.state / ".gitignore").write_text("*\n", encoding="utf-8")  # data and records are not code
+    _keep_out_of_git(project)
     view = look(project)
     planned = make_plan(view.world, choose(view.world, selection, partitions), force=force)
     if not planned.stale:
@@ -107,6 +107,15 @@ def materialize(
 
     request = RunRequest(kind, selection, partitions, atomic)
     return conduct(project, planned, view.observations, view.records, view.position, request, on_progress or _ignore)
+
+
+def _keep_out_of_git(project: Project) -> None:
+    """Data and records are not code."""
+    with disk_errors(project.state):
+        project.state.mkdir(parents=True, exist_ok=True)
+        ignored = project.state / ".gitignore"
+        if not ignored.exists():
+            ignored.write_text("*\n", encoding="utf-8")
 
 
 def _ignore(progress: Progress) -> None:

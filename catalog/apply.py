@@ -1,13 +1,15 @@
 """How far the index has followed the journal, and how it follows: batches of records, one transaction each.
 
-Called by the session alone; it must not know where the database is. What a record becomes is said in rows.py: one of a
-kind or payload version that is not listed there becomes no row.
+Called by the session alone; it must not know where the database is. What a record becomes is said in rows/: one of a
+kind or payload version that is not known there is kept as it stands. A record whose text retention dropped has no kind
+and is passed over.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from importlib.resources import files
 from itertools import islice
 
@@ -17,13 +19,22 @@ from blake3 import blake3
 from .errors import CatalogError
 from .records import START, Line, Tail
 from .rows import STATEMENTS
+from .rows.payloads import KINDS, OTHER, PAYLOAD_VERSION, every_record, parse
 
-BATCH_RECORDS = 20_000
-_PAYLOAD_VERSION = 1
+BATCH_RECORDS = 100_000
+BATCH_BYTES = 96 * 2**20
+"""A batch holds no more than either; while one is applied, the next one is read."""
 
-_SCHEMA = files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
+CHECKPOINT = "256MB"
+"""A checkpoint writes again what of each column does not fill a block: so let there be much to write."""
 
-SCHEMA_VERSION = blake3("\n".join([_SCHEMA, *(statement.sql for statement in STATEMENTS)]).encode()).hexdigest()[:16]
+_SCHEMA = "\n".join(
+    files(__package__).joinpath(name).read_text(encoding="utf-8") for name in ("schema.sql", "views.sql")
+)
+
+SCHEMA_VERSION = blake3(
+    "\n".join([_SCHEMA, *map(parse, sorted(KINDS)), *(statement.sql for statement in STATEMENTS)]).encode()
+).hexdigest()[:16]
 """Fingerprint of the tables and of what fills them: an index of another one is made again from the journal."""
 
 
@@ -61,42 +72,84 @@ def apply(connection: duckdb.DuckDBPyConnection, lines: Iterable[Line]) -> Tail:
     Lines that were applied before change nothing.
     """
     start = reached = position_of(connection)
+    connection.execute(f"SET checkpoint_threshold = '{CHECKPOINT}'")
     following = (line for line in lines if line.seq > start.seq)
-    while batch := list(islice(following, BATCH_RECORDS)):
-        if batch[0].seq != reached.seq + 1:
-            raise CatalogError(
-                f"record {batch[0].seq} cannot be applied after record {reached.seq}",
-                remedy="apply the records in between first",
-            )
-        connection.begin()
-        try:
-            _apply_batch(connection, batch, reached.seq)
-            connection.commit()
-        except BaseException:
-            connection.rollback()
-            raise
-        reached = batch[-1].after
+    # Reading holds the interpreter and applying does not: the two take turns at it only where they meet.
+    with ThreadPoolExecutor(1, "read-lines") as reader:
+        batch = _next_batch(following)
+        while batch is not None:
+            coming = reader.submit(_next_batch, following) if batch.is_full else None
+            if batch.first != reached.seq + 1:
+                raise CatalogError(
+                    f"record {batch.first} cannot be applied after record {reached.seq}",
+                    remedy="apply the records in between first",
+                )
+            connection.begin()
+            try:
+                for part in batch.parts:
+                    _apply_part(connection, part)
+                _write_place(connection, batch.after)
+                connection.commit()
+            except BaseException:
+                connection.rollback()
+                raise
+            reached = batch.after
+            batch = coming.result() if coming is not None else None
     return reached
 
 
-def _apply_batch(connection: duckdb.DuckDBPyConnection, batch: list[Line], applied: int) -> None:
-    by_kind: defaultdict[str, list[Line]] = defaultdict(list)
-    for line in batch:
-        if line.v == _PAYLOAD_VERSION:
-            by_kind[line.kind].append(line)
-    for statement in STATEMENTS:
-        kinds = statement.kinds & by_kind.keys()
-        if not kinds:
-            continue
-        bound: dict[str, object] = {}
-        if "$lines" in statement.sql:
-            chosen = sorted((line for kind in kinds for line in by_kind[kind]), key=lambda line: line.seq)
-            bound["lines"] = b"".join([b"[", b",".join(line.text for line in chosen), b"]"]).decode()
-        if "$applied" in statement.sql:
-            bound["applied"] = applied
-        connection.execute(statement.sql, bound)
-    end = batch[-1].after
+@dataclass(slots=True)
+class _Part:
+    """Records that one pass of the statements turns into rows: their texts by kind, and what was applied before."""
+
+    applied: int
+    texts: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Records of one transaction. A `rolled_back` record, which looks at all that was published, opens a part."""
+
+    first: int
+    parts: list[_Part]
+    after: Tail = START
+    is_full: bool = False
+
+
+def _next_batch(lines: Iterator[Line]) -> _Batch | None:
+    batch: _Batch | None = None
+    line: Line | None = None
+    size = 0
+    for line in islice(lines, BATCH_RECORDS):
+        kind = line.kind if line.v == PAYLOAD_VERSION and line.kind in KINDS else OTHER
+        if batch is None:
+            batch = _Batch(line.seq, [_Part(line.seq - 1)])
+        if kind == "rolled_back":
+            batch.parts.append(_Part(line.seq - 1))
+        if line.kind:
+            batch.parts[-1].texts.setdefault(kind, []).append(line.text.decode())
+        size += len(line.text)
+        if size >= BATCH_BYTES:
+            break
+    if batch is not None and line is not None:
+        batch.after = line.after
+        batch.is_full = size >= BATCH_BYTES or line.seq - batch.first + 1 >= BATCH_RECORDS
+    return batch
+
+
+def _apply_part(connection: duckdb.DuckDBPyConnection, part: _Part) -> None:
+    if not part.texts:
+        return
+    statements = [statement for statement in STATEMENTS if statement.kinds & part.texts.keys()]
+    for kind in part.texts.keys() | {kind for statement in statements for kind in statement.reads}:
+        connection.execute(parse(kind), {"lines": part.texts.get(kind, [])})
+    connection.execute(every_record(part.texts))
+    for statement in statements:
+        connection.execute(statement.sql, {"applied": part.applied} if "$applied" in statement.sql else {})
+
+
+def _write_place(connection: duckdb.DuckDBPyConnection, place: Tail) -> None:
     connection.execute(
         "UPDATE meta SET applied_seq = ?, applied_digest = ?, applied_segment = ?, applied_offset = ?",
-        [end.seq, end.digest.hex(), end.segment, end.offset],
+        [place.seq, place.digest.hex(), place.segment, place.offset],
     )

@@ -10,6 +10,8 @@ The command line turns `exit_code` into the exit status. Nothing here knows who 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -25,6 +27,18 @@ class CatalogError(Exception):
 
     def __str__(self) -> str:
         return f"{self.what}\n  remedy: {self.remedy}" if self.remedy else self.what
+
+
+@contextmanager
+def disk_errors(place: Path) -> Iterator[None]:
+    """Raise CatalogError where the operating system refuses something inside of the block, which works on `place`."""
+    try:
+        yield
+    except OSError as error:
+        raise CatalogError(
+            f"{error.filename or place}: {error.strerror or error}",
+            remedy="see to the disk (space, permissions, health), then run again: nothing acknowledged is lost",
+        ) from error
 
 
 class CatalogBusy(CatalogError):

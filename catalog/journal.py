@@ -21,7 +21,7 @@ from typing import Any
 from blake3 import blake3
 
 from . import head
-from .errors import CatalogError, JournalDamaged
+from .errors import CatalogError, JournalDamaged, disk_errors
 from .locks import held, require_working_locks
 from .records import START, Line, Record, Tail
 from .seals import Seal, Sign, made, seal_of
@@ -227,12 +227,13 @@ class Journal:
     @contextmanager
     def _held(self) -> Iterator[None]:
         name = self._folder / head.NAME
-        if self._lock < 0:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            require_working_locks(name)
-        with held(self._lock, name, exclusive=True):
-            yield
+        with disk_errors(self._folder):
+            if self._lock < 0:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                require_working_locks(name)
+            with held(self._lock, name, exclusive=True):
+                yield
 
     def _learn(self) -> list[Line]:
         """Bring what is known of the journal up to its end; return what others have written since."""

@@ -17,10 +17,10 @@ from pathlib import Path
 import duckdb
 
 from .apply import SCHEMA_VERSION, apply, create_tables, position
-from .errors import CatalogError, JournalDamaged, RecordsLost
+from .errors import CatalogError, JournalDamaged, RecordsLost, disk_errors
 from .locks import in_turn, patiently, wait_until_unlocked
 from .records import Tail
-from .segments import read_lines, refuse_loss, tail
+from .segments import read, read_lines, refuse_loss, tail
 
 STORAGE_VERSION = "v1.5.0"
 """Form of a new file: the oldest DuckDB that may read it."""
@@ -94,8 +94,10 @@ class Catalog:
         loss was accepted.
         """
         with self._in_turn(exclusive=True):
-            if not accept_loss and (known := self._known()) is not None:
-                refuse_loss(self._journal, tail(self._journal), known)
+            if not accept_loss:
+                end, known = tail(self._journal), self._known()
+                if known is not None:
+                    refuse_loss(self._journal, end, known)
             return self._replace()
 
     def known(self) -> Tail | None:
@@ -108,9 +110,27 @@ class Catalog:
             if not self._index.exists():
                 return None
             with self._opened(self._index, read_only=True) as connection:
-                return position(connection)
+                known = position(connection)
+                if known is None:
+                    return None
+                with suppress(JournalDamaged):  # then it cannot be compared, and may well know more
+                    if not self._is_ours(connection, known, tail(self._journal)):
+                        return None
+                return known
         except (duckdb.Error, _Unusable):
             return None
+
+    def _is_ours(self, connection: duckdb.DuckDBPyConnection, applied: Tail, end: Tail) -> bool:
+        """Return whether an index that is ahead of the journal was made from it: it knows the journal's last record.
+
+        Else the index is what is wrong, such as one of another project, or with another's write-ahead log.
+        """
+        if end.seq == 0 or applied.seq <= end.seq:
+            return True
+        last = next(read(self._journal, end.seq - 1))
+        question = 'SELECT kind, "at" = CAST($at AS TIMESTAMP) FROM record WHERE seq = $seq'
+        rows = connection.sql(question, params={"seq": last.seq, "at": last.at}).fetchall()
+        return rows == [(last.kind, True)]
 
     def verify(self) -> list[str]:
         """Return how the index differs from a replay of the journal.
@@ -139,9 +159,10 @@ class Catalog:
                 f"process {os.getpid()} was forked from {self._process} and uses its catalog {self._folder}",
                 remedy="start worker processes by spawning, and leave the catalog to the coordinator",
             )
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with in_turn(self._folder / "catalog.lock", exclusive=exclusive):
-            yield
+        with disk_errors(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with in_turn(self._folder / "catalog.lock", exclusive=exclusive):
+                yield
 
     @contextmanager
     def _distrusting(self) -> Iterator[None]:
@@ -161,14 +182,18 @@ class Catalog:
         end = tail(self._journal)
         if not self._index.exists():
             return self._replace()
-        is_as_left = self._stamp_text().startswith(self._file_text())
+        is_as_left, has_log = self._stamp_text().startswith(self._file_text()), self._wal.exists()
         try:
             with self._opened(self._index, read_only=False) as connection:
                 applied = position(connection)
                 if applied is None:
                     raise _Unusable("it has tables of another version")
-                if applied.seq > end.seq:  # it may be the only witness of what is gone
-                    refuse_loss(self._journal, end, applied)
+                if applied.seq > end.seq:
+                    if is_as_left and has_log:
+                        raise _Unusable(f"its write-ahead log is of another: it holds record {applied.seq}")
+                    if self._is_ours(connection, applied, end):  # it may be the only witness of what is gone
+                        refuse_loss(self._journal, end, applied)
+                    raise _Unusable(f"it follows another journal: it holds record {applied.seq}, not {end.seq}")
                 if applied.seq == end.seq and applied.digest != end.digest:
                     raise _Unusable(f"it follows another journal: record {end.seq} has another hash")
                 if not is_as_left:
@@ -185,6 +210,8 @@ class Catalog:
         return reached.seq - applied.seq
 
     def _replace(self) -> int:
+        for leftover in self._folder.glob(f"{self._index.name}.*.*"):  # of processes that died: nobody else is here
+            leftover.unlink()
         with self._replay("new", None) as (fresh, reached):
             wait_until_unlocked(self._index)
             # In this order: a write-ahead log must never stand beside a file that it does not belong to.
@@ -202,9 +229,9 @@ class Catalog:
         fresh = self._index.with_name(f"{self._index.name}.{name}.{os.getpid()}")
         leftovers = (fresh, fresh.with_name(f"{fresh.name}.wal"))
         lines = read_lines(self._journal)
+        for leftover in leftovers:
+            leftover.unlink(missing_ok=True)
         try:
-            for leftover in leftovers:
-                leftover.unlink(missing_ok=True)
             with self._opened(fresh, read_only=False) as connection:
                 create_tables(connection)
                 reached = apply(connection, lines if until is None else (line for line in lines if line.seq <= until))
@@ -277,10 +304,10 @@ class Catalog:
             return ""
 
     def _write_stamp(self, applied: Tail) -> None:
-        if self._wal.exists():  # what it holds is not in the file yet
+        with suppress(OSError):  # without a stamp the next call looks at every block
             self._stamp.unlink(missing_ok=True)
-        else:
-            self._stamp.write_text(self._file_text() + _place_text(applied))
+            if not self._wal.exists():  # or else what it holds is not in the file yet
+                self._stamp.write_text(self._file_text() + _place_text(applied))
 
     def _file_text(self) -> str:
         """Return what tells whether another program wrote to the file: then every block is read before it is used."""

@@ -86,6 +86,9 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         sys.exit(130)
+    except OSError as error:
+        sys.stderr.write(f"error: {error}\n  remedy: see to the disk (space, permissions, health), then run again\n")
+        sys.exit(3)
     except Exception as error:  # noqa: BLE001  # the last place that can turn it into an exit code
         code = getattr(error, "exit_code", None)
         if code is None:

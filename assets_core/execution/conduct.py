@@ -8,17 +8,19 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
+from catalog.errors import CatalogError
 from catalog.queries import load as query
 from catalog.records import Line, Tail
 from catalog.segments import read
 from catalog.session import Catalog
 
+from ..errors import TakenOver
 from ..io.memory import RecentTables
 from ..io.parquet_store import ParquetStore
 from ..lineage.recorded import SqlLineage
@@ -34,7 +36,7 @@ from . import facts
 from .actor import open_journal
 from .followers import Followers
 from .in_process import Threads
-from .lease import Lease, forget, is_alive
+from .lease import Lease, is_alive, sweep
 from .others import OtherRuns
 from .run import Coordinator, Neighbours
 from .step import Workshop
@@ -58,6 +60,7 @@ def conduct(
     for open_run, (_, started_seq) in records.open_runs.items():
         if neighbourhood.is_alive(open_run):
             others.recall(record for record in read(journal_folder, started_seq - 1) if record.seq <= known.seq)
+    sweep(neighbourhood.leases)
     with ExitStack() as stack:
         stack.enter_context(Lease(neighbourhood.leases, run, known.seq, settings.lease_seconds))
         stack.callback(store.clear_staging)
@@ -88,7 +91,14 @@ def conduct(
 
         relay = Relay(journal_folder, project.state / "lineage" / "events.jsonl", settings.name)
         with Followers([Catalog(project.state).refresh, relay.catch_up]):
-            return coordinator.run(request, before, observations)
+            try:
+                return coordinator.run(request, before, observations)
+            except TakenOver:
+                raise
+            except BaseException:
+                with suppress(CatalogError):  # perhaps because of what ended the run; then the next one ends it
+                    journal.append([facts.interrupted(run)])
+                raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +122,6 @@ class _Neighbourhood:
             if self.is_alive(run):
                 continue
             endings.append(facts.interrupted(run))
-            forget(self.leases, run)
             parquet_store(self.project, run).clear_staging()
         return endings
 

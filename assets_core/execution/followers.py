@@ -50,9 +50,9 @@ class Followers:
             last = self._ended.wait(_PAUSE_SECONDS)
             try:
                 follower()
-            except CatalogBusy as busy:
+            except (CatalogBusy, OSError) as reason:
                 if last:
-                    sys.stderr.write(f"catalog: {busy}; the next command brings it up to date\n")
+                    sys.stderr.write(f"catalog: {reason}; the next command brings it up to date\n")
             except BaseException as error:  # noqa: BLE001  # raised on the main thread when the run has ended
                 self._errors.append(error)
                 return

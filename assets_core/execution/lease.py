@@ -15,6 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
+from catalog.errors import disk_errors
+
 _BEATS_A_LEASE = 5
 
 
@@ -34,10 +36,10 @@ class Lease:
         self._descriptor = -1
 
     def __enter__(self) -> Lease:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        self._descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-        self._note()
+        with disk_errors(self._file):
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            self._descriptor = _locked(self._file)
+            self._note()
         if self._seconds is not None:
             self._beating.start()
         return self
@@ -48,8 +50,9 @@ class Lease:
         self._ended.set()
         if self._seconds is not None:
             self._beating.join()
-        self._file.unlink(missing_ok=True)
         os.close(self._descriptor)
+        with suppress(OSError):  # it is not locked any more: that says all
+            self._file.unlink(missing_ok=True)
 
     def _beat(self) -> None:
         assert self._seconds is not None  # noqa: S101  # or else the thread does not start
@@ -61,6 +64,23 @@ class Lease:
         """Note position and present, by the clock that all processes of a machine share and that is never set."""
         text = f"{self._position} {_boot()} {time.monotonic():.3f}"
         os.pwrite(self._descriptor, text.ljust(100).encode(), 0)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the leases that nobody holds."""
+    for file in folder.glob("*"):
+        if _text_if_locked(file) is None:
+            file.unlink(missing_ok=True)
+
+
+def _locked(file: Path) -> int:
+    """Return the descriptor of a new lease, locked; whoever sweeps may have removed it before it was."""
+    while True:
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if file.exists() and os.path.samestat(os.fstat(descriptor), file.stat()):
+            return descriptor
+        os.close(descriptor)
 
 
 def is_alive(folder: Path, run: str, seconds: float) -> bool:
@@ -97,11 +117,6 @@ def _text_if_locked(file: Path) -> str | None:
     finally:
         os.close(descriptor)
     return None
-
-
-def forget(folder: Path, run: str) -> None:
-    """Remove the lease of a run that is not at work."""
-    (folder / run).unlink(missing_ok=True)
 
 
 def _boot() -> str:

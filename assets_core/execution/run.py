@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from catalog.errors import disk_errors
 from catalog.journal import Journal
 from catalog.records import Line, Record
 
@@ -306,8 +307,9 @@ class Coordinator:
             return
         self._in_flight -= len(outcomes)
         stored = [cell.stored.file for outcome in outcomes for cell in outcome.cells if cell.stored is not None]
-        for folder in {file.rpartition("/")[0] for file in stored}:
-            make_durable(self._data_folder / folder)
+        with disk_errors(self._data_folder):
+            for folder in {file.rpartition("/")[0] for file in stored}:
+                make_durable(self._data_folder / folder)
         settled: dict[AssetKey, list[CellOutcome]] = {}
         made: dict[tuple[AssetKey, int], dict[str, Any]] = {}
         self._turn(lambda _: self._facts_of(outcomes, settled, made))

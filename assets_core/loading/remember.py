@@ -126,10 +126,20 @@ def keep(folder: Path, state: Path, assets: Iterable[Asset], watch: Watch) -> No
         "variables": watch.variables,
         "assets": [asset.to_json() for asset in assets],
     }
-    state.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_suffix(f".{os.getpid()}")
-    temporary.write_text(json.dumps(document), encoding="utf-8")
-    temporary.replace(target)
+    with suppress(OSError):  # it is a convenience: without it the next command loads the definitions
+        _write(target, json.dumps(document))
+
+
+def _write(target: Path, text: str) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in target.parent.glob(f"{target.stem}.*.new"):  # of a process that died, or is about to be outrun
+        leftover.unlink(missing_ok=True)
+    draft = target.with_suffix(f".{os.getpid()}.new")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def recall(folder: Path, state: Path) -> list[Asset] | None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..model.asset import Edge
 from ..model.keys import AssetKey
-from ..versions.recipe import Lanes, Ordinals
+from ..versions.recipe import Ordinals
 from .intervals import Flags, Intervals
 from .plan import AssetSteps, Plan
 from .ranges import range_texts
@@ -25,9 +25,12 @@ from .state import AssetState, World
 
 @dataclass(frozen=True, slots=True)
 class RecordedInput:
-    """What an edge handed over when a cell's current version was made: its digest, as of which journal position."""
+    """What an edge handed over when a cell's current version was made, as of which journal position.
 
-    digest: tuple[int, int]
+    `digest`: the first lane of it, enough for evidence; what is stale is decided by both lanes of the recipe.
+    """
+
+    digest: int
     position: int
 
 
@@ -159,7 +162,7 @@ def evidence_of(plan: Plan, steps: AssetSteps, history: History) -> StepEvidence
     recorded = history.inputs(steps.asset.key) if input_changed.any() else {}
     for edge, reads, now in plan.world.edges_now(steps.asset, steps.ordinals - state.first):
         then = [recorded.get((key, edge.name)) for key in keys]
-        flags = input_changed & now.differ(_lanes(then))
+        flags = input_changed & (now.a != np.array([0 if item is None else item.digest for item in then], np.uint64))
         upstream = plan.world.states[edge.upstream]
         running = np.zeros(len(upstream), np.bool_)
         if edge.upstream in will_run:
@@ -172,12 +175,6 @@ def evidence_of(plan: Plan, steps: AssetSteps, history: History) -> StepEvidence
     for name in sorted({name for _, name in recorded} - names):
         evidence.no_longer_read[name] = input_changed & np.array([(key, name) in recorded for key in keys], np.bool_)
     return evidence
-
-
-def _lanes(recorded: list[RecordedInput | None]) -> Lanes:
-    pairs = [(0, 0) if item is None else item.digest for item in recorded]
-    array = np.array(pairs, np.uint64).reshape(-1, 2)
-    return Lanes(array[:, 0], array[:, 1])
 
 
 def words(cause: Mapping[str, Any]) -> str:

@@ -29,7 +29,7 @@ class CatalogHistory:
     def _inputs(self, asset: AssetKey) -> Mapping[tuple[str | None, str], RecordedInput]:
         with self._catalog.read() as connection:
             rows = connection.sql(query("recorded_inputs"), params={"asset": asset}).fetchall()
-        return {(partition, name): RecordedInput((a, b), position) for partition, name, a, b, position in rows}
+        return {(partition, name): RecordedInput(digest, position) for partition, name, digest, position in rows}
 
     def _versions(self, asset: AssetKey) -> Versions:
         with self._catalog.read() as connection:

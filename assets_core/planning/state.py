@@ -199,21 +199,32 @@ def checks_version(asset: Asset) -> str:
     return "{:016x}{:016x}".format(*text_lanes("checks", *(f"{spec.name} {spec.version}" for spec in asset.checks)))
 
 
+def cell_members(graph: Graph) -> dict[str, list[str]]:
+    """Return what the query `cells` is asked with: of each asset its key, the scheme of its partitions, its checks."""
+    assets = graph.assets.values()
+    return {
+        "assets": [asset.key for asset in assets],
+        "schemes": ["" if asset.partitions is None else asset.partitions.scheme for asset in assets],
+        "checks": [checks_version(asset) for asset in assets],
+    }
+
+
 def read_world(
     graph: Graph, now: datetime, columns: Mapping[str, Any], failures: Iterable[tuple[str, str | None]]
 ) -> World:
     """Return the world that the catalog's current cells describe.
 
-    `columns`: the arrays of the query `cells`, ordered by asset. `failures`: cells whose last attempt failed.
+    `columns`: the arrays of the query `cells`, asked with `cell_members`. `failures`: cells whose last attempt failed.
     """
     states = {key: empty_state(asset, now) for key, asset in graph.assets.items()}
-    names = columns["asset"]
-    if len(names):
-        edges = np.flatnonzero(names[1:] != names[:-1]) + 1
-        for start, stop in zip([0, *edges.tolist()], [*edges.tolist(), len(names)], strict=True):
-            state = states.get(AssetKey(names[start]))
-            if state is not None:
-                fill(state, {name: values[start:stop] for name, values in columns.items()})
+    places = columns["place"]
+    if (places[1:] < places[:-1]).any():
+        order = np.argsort(places, kind="stable")
+        columns = {name: values[order] for name, values in columns.items()}
+    bounds = np.searchsorted(columns["place"], np.arange(len(states) + 1)).tolist()
+    for known, start, stop in zip(states.values(), bounds, bounds[1:], strict=False):
+        if start < stop:
+            fill(known, {name: values[start:stop] for name, values in columns.items()})
     for asset, partition in failures:
         state = states.get(AssetKey(asset))
         if state is not None and (ordinal := state.ordinal(partition)) is not None:
@@ -247,22 +258,17 @@ def fill(state: AssetState, columns: Mapping[str, Any]) -> None:
 
     `columns`: the arrays of the query `cells`, of this asset alone.
     """
-    partitions = state.asset.partitions
-    if partitions is None:
-        index = np.array([0 if key is None else -1 for key in columns["partition"].tolist()], np.int64)
-    else:
-        index = np.asarray(columns["ordinal"], np.int64) - state.first
-        keys, schemes = columns["partition"].tolist(), columns["scheme"].tolist()  # NULL becomes None
-        for row in [row for row, scheme in enumerate(schemes) if scheme != partitions.scheme]:
-            found = state.ordinal(keys[row])
-            index[row] = -1 if found is None else found - state.first
+    index = columns["ordinal"] - state.first
+    for row in np.flatnonzero(~columns["is_numbered"]).tolist():
+        found = state.ordinal(columns["partition"][row : row + 1].tolist()[0])  # NULL becomes None
+        index[row] = -1 if found is None else found - state.first
     inside = (index >= 0) & (index < len(state))
     rows, index = np.flatnonzero(inside), index[inside]
     state.present[index] = True
     for lanes, name in ((state.token, "token"), (state.recipe, "recipe"), (state.code, "code")):
         lanes.a[index] = columns[f"{name}_a"][rows]
         lanes.b[index] = columns[f"{name}_b"][rows]
-    state.checks[index] = columns["checks_version"][rows]
+    state.checks[index] = np.where(columns["is_judged"], state.checks_version, columns["other_checks"])[rows]
     state.version[index] = columns["version"][rows]
     state.file[index] = columns["file"][rows]
     state.rows[index] = columns["rows"][rows]

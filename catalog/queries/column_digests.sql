@@ -1,5 +1,5 @@
 -- Name, type and digest of some columns of every published cell of an asset.
-SELECT c.partition, k.name, k.type, k.digest
-FROM cell AS c JOIN materialization_column AS k ON k.seq = c.materialized_seq
-WHERE c.asset = $asset AND list_contains($names::VARCHAR[], k.name)
-ORDER BY c.partition, k.name
+SELECT p.partition, k.name, k.type, k.digest
+FROM publication AS p JOIN materialization_column AS k ON k.seq = p.source_seq
+WHERE p.asset = $asset AND p.superseded_seq IS NULL AND list_contains($names::VARCHAR[], k.name)
+ORDER BY p.partition, k.name

@@ -1,5 +1,6 @@
 -- The columns of the newest materialization of each asset, in order.
-SELECT m.asset, c.name, c.type
-FROM (SELECT asset, max(materialized_seq) AS seq FROM cell WHERE materialized_seq IS NOT NULL GROUP BY asset) AS m
-JOIN materialization_column AS c ON c.seq = m.seq
-ORDER BY m.asset, c.position
+SELECT n.asset, c.name, c.type
+FROM (SELECT p.asset, max(p.source_seq) AS seq FROM publication AS p
+    WHERE p.superseded_seq IS NULL AND p.recipe_a IS NOT NULL GROUP BY p.asset) AS n
+JOIN materialization_column AS c ON c.seq = n.seq
+ORDER BY n.asset, c.position

@@ -6,6 +6,7 @@ Used by the tests of the catalog; it must not know DuckDB nor how the index is f
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from blake3 import blake3
@@ -23,11 +24,12 @@ SESSION: dict[str, object] = {
     "product": "0.1.0",
     "commit": None,
     "dirty": None,
+    "identity": "Ada Lovelace",
+    "on_behalf_of": None,
 }
 RUN = "00000000-0000-4000-8000-000000000001"
 OTHER_RUN = "00000000-0000-4000-8000-000000000002"
-STEP = "00000000-0000-4000-9000-000000000001"
-OTHER_STEP = "00000000-0000-4000-9000-000000000002"
+STEP, OTHER_STEP = 1, 2
 
 
 def digest(text: str) -> str:
@@ -68,6 +70,7 @@ def run_started(run: str = RUN, cells: int = 1) -> Fact:
         "selection": "*",
         "partitions": None,
         "force": False,
+        "atomic": False,
         "cells": cells,
     }
 
@@ -77,9 +80,14 @@ def run_ended(run: str = RUN, state: str = "done") -> Fact:
     return "run_ended", {"run": run, "state": state, **counts, "seconds": 1.5}
 
 
-def claimed(asset: str = "a", cells: Iterable[str | None] = (None,), *, run: str = RUN, step: str = STEP) -> Fact:
+def claimed(asset: str = "a", cells: Iterable[str | None] = (None,), *, run: str = RUN, step: int = STEP) -> Fact:
+    return claimed_steps((step, asset, cells), run=run)
+
+
+def claimed_steps(*steps: tuple[int, str, Iterable[str | None]], run: str = RUN) -> Fact:
     started_at = "2026-01-31T08:00:00.000000Z"
-    return "claimed", {"run": run, "step": step, "asset": asset, "cells": list(cells), "started_at": started_at}
+    listed = [[number, asset, list(cells)] for number, asset, cells in steps]
+    return "claimed", {"run": run, "started_at": started_at, "steps": listed}
 
 
 def materialized(
@@ -88,10 +96,13 @@ def materialized(
     version: str = "v",
     *,
     ordinal: int = 0,
+    scheme: str = "daily",
     recipe: str = "recipe",
     run: str = RUN,
-    step: str = STEP,
+    step: int = STEP,
     inputs: Iterable[tuple[str, int, int, str]] = (),
+    position: int = 1,
+    file: str | None = None,
 ) -> Fact:
     content = digest(version)
     return "materialized", {
@@ -100,7 +111,7 @@ def materialized(
         "asset": asset,
         "partition": partition,
         "ordinal": ordinal,
-        "scheme": "daily",
+        "scheme": scheme,
         "version": content,
         "token": content[:32],
         "recipe": digest(recipe)[:32],
@@ -108,10 +119,10 @@ def materialized(
         "code_lanes": digest(f"code of {asset}")[:32],
         "rows": 3,
         "bytes": 300,
-        "file": f"{content[:2]}/{content}.parquet",
+        "file": f"{asset}/{content}.parquet" if file is None else file,
         "columns": [["id", "int64", content[:32]], ["name", "string", content[32:]]],
         "inputs": [list(read) for read in inputs],
-        "position": 1,
+        "position": position,
         "seconds": 0.25,
     }
 
@@ -154,7 +165,17 @@ def published(*cells: tuple[str, str | None, str, str | None], run: str = RUN) -
     return "published", {"run": run, "cells": moved}
 
 
-def failed(asset: str = "a", partition: str | None = None, *, message: str = "no", step: str = STEP) -> Fact:
+def rolled_back(*cells: tuple[str, str | None, str], reason: str | None = None) -> Fact:
+    back = [[asset, partition, digest(version)] for asset, partition, version in cells]
+    return "rolled_back", {"cells": back, "to": "as of record 5", "reason": reason}
+
+
+def collected(*versions: tuple[str, str], file: str | None = None) -> Fact:
+    gone = [[asset, digest(version), file or f"{asset}/{digest(version)}.parquet"] for asset, version in versions]
+    return "collected", {"versions": gone, "reason": "older than a year"}
+
+
+def failed(asset: str = "a", partition: str | None = None, *, message: str = "no", step: int = STEP) -> Fact:
     return "failed", {
         "run": RUN,
         "step": step,
@@ -186,6 +207,7 @@ def _facts() -> st.SearchStrategy[Fact]:
     run = st.sampled_from([RUN, OTHER_RUN])
     step = st.sampled_from([STEP, OTHER_STEP])
     pointer = st.tuples(asset, partition, version, st.sampled_from([None, "checks 1", "checks 2"]))
+    cell = st.tuples(asset, partition, version)
     cells = st.lists(partition, max_size=2)
     lineage = st.dictionaries(st.sampled_from(["x", "y"]), st.just([["a", "id", "identity"]]), max_size=2)
     return st.one_of(
@@ -202,6 +224,7 @@ def _facts() -> st.SearchStrategy[Fact]:
         ),
         st.builds(observed, asset, partition, version, signature=version),
         st.builds(lambda pointers: published(*pointers), st.lists(pointer, min_size=1, max_size=3)),
+        st.builds(lambda cells: rolled_back(*cells), st.lists(cell, min_size=1, max_size=3)),
         st.builds(failed, asset, partition, message=version, step=step),
         st.one_of(
             st.builds(judged, asset, partition, version, passed=st.booleans()),
@@ -212,6 +235,7 @@ def _facts() -> st.SearchStrategy[Fact]:
             st.builds(withdrawn, asset),
             st.builds(skipped, asset, cells),
             st.builds(blocked, asset, cells),
+            st.builds(lambda asset, version: collected((asset, version)), asset, version),
             st.builds(column_lineage, asset, version, lineage),
             st.just(("pardoned", {"asset": "a", "cells": 1})),
         ),
@@ -222,43 +246,79 @@ FACTS = st.lists(_facts(), min_size=1, max_size=12)
 """Groups of facts over few cells and versions, so that they meet."""
 
 
-def cells_by_model(records: Iterable[Record]) -> dict[tuple[str, str | None], tuple[object, ...]]:
-    """Return for each cell version, ordinal, recipe, checks_version, materialized_seq, published_seq and signature."""
-    sources: list[Record] = []
-    cells: dict[tuple[str, str | None], tuple[object, ...]] = {}
+CellKey = tuple[str, str | None]
 
-    def point(source: Record, checks: object, seq: int) -> None:
-        found = source.payload
-        made = source.seq if source.kind == "materialized" else None
-        cells[found["asset"], found["partition"]] = (
-            found["version"], found["ordinal"], found.get("recipe"), checks, made, seq, found.get("signature"),
-        )  # fmt: skip
 
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """What a cell's pointer points at: the record of the version, which checks judged it, and who moved it."""
+
+    source: Record
+    checks_version: object
+    published_seq: int
+
+    @property
+    def version(self) -> object:
+        return self.source.payload["version"]
+
+
+def _source(records: Iterable[Record], cell: CellKey, version: object) -> Record | None:
+    """Return the newest record of a cell and version."""
+    found = None
+    for record in records:
+        named = record.payload
+        if record.kind in ("materialized", "observed") and (named["asset"], named["partition"]) == cell:
+            found = record if named["version"] == version else found
+    return found
+
+
+def pointers_by_model(records: Iterable[Record]) -> dict[CellKey, Pointer]:
+    """Return the pointer of each cell after all records, one record after the other."""
+    before: list[Record] = []
+    cells: dict[CellKey, list[Pointer]] = {}
     for record in records:
         payload = record.payload
-        if record.kind in ("materialized", "observed"):
-            sources.append(record)
+        moves: list[tuple[CellKey, Pointer]] = []
         if record.kind == "observed":
-            before = cells.get((payload["asset"], payload["partition"]))
-            point(record, before[3] if before and before[0] == payload["version"] else None, record.seq)
+            cell = payload["asset"], payload["partition"]
+            last = cells[cell][-1] if cell in cells else None
+            checks = last.checks_version if last is not None and last.version == payload["version"] else None
+            moves = [(cell, Pointer(record, checks, record.seq))]
         if record.kind == "published":
-            last = {(asset, partition): (version, checks) for asset, partition, version, checks in payload["cells"]}
-            for cell, (version, checks) in last.items():
-                for source in reversed(sources):
-                    named = source.payload
-                    if ((named["asset"], named["partition"]), named["version"]) == (cell, version):
-                        point(source, checks, record.seq)
-                        break
-    return cells
+            last_named = {(asset, partition): named for asset, partition, *named in payload["cells"]}
+            for cell, (version, checks) in last_named.items():
+                source = _source(before, cell, version)
+                if source is not None:
+                    moves.append((cell, Pointer(source, checks, record.seq)))
+        if record.kind == "rolled_back":
+            for cell, version in {
+                (asset, partition): version for asset, partition, version in payload["cells"]
+            }.items():
+                past = [pointer for pointer in cells.get(cell, []) if pointer.version == version]
+                if past:
+                    moves.append((cell, Pointer(past[-1].source, past[-1].checks_version, record.seq)))
+        for cell, pointer in moves:
+            cells.setdefault(cell, []).append(pointer)
+        before.append(record)
+    return {cell: pointers[-1] for cell, pointers in cells.items()}
 
 
-def failures_by_model(records: Iterable[Record]) -> dict[tuple[str, str | None], int]:
+def cells_by_model(records: Iterable[Record]) -> dict[CellKey, tuple[object, ...]]:
+    """Return for each cell version, ordinal, recipe, checks_version, materialized_seq, published_seq and signature."""
+    return {
+        cell: (
+            pointer.version, found["ordinal"], found.get("recipe"), pointer.checks_version,
+            pointer.source.seq if pointer.source.kind == "materialized" else None, pointer.published_seq,
+            found.get("signature"),
+        )
+        for cell, pointer in pointers_by_model(records).items()
+        for found in [pointer.source.payload]
+    }  # fmt: skip
+
+
+def failures_by_model(records: Iterable[Record]) -> dict[CellKey, int]:
     """Return for each cell that failed and was not published since the sequence number of its newest failure."""
     records = list(records)
-    cells = cells_by_model(records)
+    pointers = pointers_by_model(records)
     newest = {(r.payload["asset"], r.payload["partition"]): r.seq for r in records if r.kind == "failed"}
-    return {
-        cell: seq
-        for cell, seq in newest.items()
-        if cell not in cells or seq > cells[cell][5]  # type: ignore[operator]
-    }
+    return {cell: seq for cell, seq in newest.items() if cell not in pointers or seq > pointers[cell].published_seq}

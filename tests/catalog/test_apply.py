@@ -21,6 +21,8 @@ from catalog_facts import (
     blocked,
     cells_by_model,
     claimed,
+    claimed_steps,
+    collected,
     column_lineage,
     declared,
     digest,
@@ -30,6 +32,7 @@ from catalog_facts import (
     materialized,
     observed,
     published,
+    rolled_back,
     run_ended,
     run_started,
     skipped,
@@ -41,10 +44,10 @@ from hypothesis import strategies as st
 from catalog.apply import SCHEMA_VERSION, apply, create_tables, position
 from catalog.errors import CatalogError
 from catalog.journal import Journal
-from catalog.records import Line
-from catalog.segments import read, read_lines
 from catalog.queries import load
-from catalog.rows import STATEMENTS
+from catalog.records import Line
+from catalog.rows.payloads import KINDS
+from catalog.segments import read, read_lines
 
 Rows = list[tuple[Any, ...]]
 HOSTILE = [
@@ -100,7 +103,10 @@ def test_every_table_view_and_column_says_what_it_means() -> None:
             """,
         )
         assert silent == []
-        assert _rows(connection, "SELECT count(*) FROM duckdb_columns() WHERE NOT internal")[0][0] > 150
+        assert _rows(connection, "SELECT count(*) FROM duckdb_columns() WHERE NOT internal")[0][0] > 250
+        macros = "SELECT function_name, comment FROM duckdb_functions() WHERE NOT internal ORDER BY ALL"
+        known = ["asset_as_of", "cell_as_of", "check_as_of", "failure_as_of", "position_at"]
+        assert [name for name, comment in _rows(connection, macros) if comment] == known
 
 
 def test_every_record_of_a_run_lands_in_its_tables(tmp_path: Path) -> None:
@@ -114,24 +120,31 @@ def test_every_record_of_a_run_lands_in_its_tables(tmp_path: Path) -> None:
         materialized("a", "p1", "made", ordinal=4, inputs=[("up", 4, 5, digest("read")[:32])]),  # 7
         judged("a", "p1", "made"),  # 8
         published(("a", "p1", "made", checks)),  # 9
-        claimed("a", ["p2"], step=OTHER_STEP),  # 10
+        claimed_steps((OTHER_STEP, "a", ["p2"]), (3, "a", ["p6", "p7"])),  # 10
         failed("a", "p2", step=OTHER_STEP),  # 11
         skipped("a", ["p3", "p4"]),  # 12
         blocked("a", ["p5", None]),  # 13
         column_lineage("a", digest("code of a")[:32], {"id": [["up", "key", "identity"], ["up", "day", "indirect"]]}),
-        run_ended(state="failed"),  # 15
-    ]
+        rolled_back(("up", "p1", "seen"), reason="why not"),  # 15
+        collected(("a", "old"), ("a", "older")),  # 16
+        materialized("a", "p2", "not published", ordinal=5, file="elsewhere"),  # 17
+        ("sealed", {"segment": "1", "records": 9, "segment_root": "r", "segments": 1, "last": 9, "last_digest": "d",
+                    "root": "s", "frontier": ["f"], "reason": "size", "public_key": None, "signature": None}),  # 18
+        ("pruned", {"before": "2020", "segments": [["1", 9, 3]], "reason": "retention"}),  # 19
+        ("loss_accepted", {"first": 3, "last": 4, "reason": "disk"}),  # 20
+        run_ended(state="failed"),  # 21
+    ]  # fmt: skip
     nine = datetime.fromisoformat("2026-01-31T09:00:00")
     eight = datetime.fromisoformat("2026-01-31T08:00:00")
     code, code_lanes = digest("code of a")[:32], _lanes(digest("code of a"))
     made, seen, recipe = digest("made"), digest("seen"), _lanes(digest("recipe"))
-    file = f"{made[:2]}/{made}.parquet"
+    secret = digest("not published")
     with _index() as connection:
         lines = _lines(tmp_path, facts)
-        assert apply(connection, lines).seq == 15
+        assert apply(connection, lines).seq == 21
         found = _tables(connection)
         assert found.pop("meta") == [
-            (SCHEMA_VERSION, 15, lines[-1].after.digest.hex(), lines[-1].after.segment, lines[-1].after.offset)
+            (SCHEMA_VERSION, 21, lines[-1].after.digest.hex(), lines[-1].after.segment, lines[-1].after.offset)
         ]
         assert position(connection) == lines[-1].after
         declarations = found.pop("declaration")
@@ -140,38 +153,46 @@ def test_every_record_of_a_run_lands_in_its_tables(tmp_path: Path) -> None:
             (3, nine, "a", code, digest("checks of a")[:32]),
         ]
         assert _rows(connection, "SELECT document->>'query' FROM declaration WHERE asset = 'a'") == [("SELECT 1",)]
+        records = found.pop("record")
+        assert [row[0] for row in records] == list(range(1, 22))
+        assert {row[1:3] for row in records} == {(nine, 1)}
+        assert [row[3] for row in records] == [line.kind for line in lines]
         assert found == {
-            "session": [(1, nine, "ada", "engine", 7, ["assets", "materialize", "*"], "0.1.0", None, None)],
-            "asset": [
-                ("a", "function", None, code, digest("checks of a")[:32], ["ada"], '{"tier":"gold"}', "sample",
-                 "what it is", "assets.py", 12, "SELECT 1", 3),
-                ("up", "external", '{"kind":"daily"}', digest("code of up")[:32], digest("checks of up")[:32], ["ada"],
-                 '{"tier":"gold"}', "sample", "what it is", "assets.py", 12, None, 2),
+            "session": [
+                (1, nine, "ada", "Ada Lovelace", None, "engine", 7, ["assets", "materialize", "*"], "0.1.0", None, None)
             ],
-            "upstream": [("a", 0, "up", "up", None, None, True)],
-            "run": [(RUN, "materialize", "*", None, False, 1, nine, nine, "failed", 1, 2, 3, 4, 1.5, 1, 4)],
-            "step": [
-                (STEP, RUN, "a", 1, eight, nine, "done", 6),
-                (OTHER_STEP, RUN, "a", 1, eight, nine, "failed", 10),
+            "other_record": [],
+            "run": [
+                (RUN, "materialize", "*", None, False, False, 1, nine, nine, "failed", 1, 2, 3, 4, 1.5, 1, 4, 21)
             ],
-            "cell": [
-                ("a", "p1", 4, "daily", made, *_lanes(made), *recipe, code, *code_lanes, checks, 3, 300, file, 7, 9,
-                 None),
-                ("up", "p1", 4, "daily", seen, *_lanes(seen), *[None] * 10, 5, "1 2"),
+            "claim": [
+                (6, RUN, STEP, "a", 1, eight),
+                (10, RUN, OTHER_STEP, "a", 1, eight),
+                (10, RUN, 3, "a", 2, eight),
             ],
-            "materialization": [
-                (7, nine, RUN, STEP, "a", "p1", 4, "daily", made, *_lanes(made), *recipe, code, *code_lanes, 3, 300,
-                 file, 1, 0.25),
+            "materialized": [
+                (7, nine, RUN, STEP, "a", "p1", made, code, 3, 300, None, 1, 0.25),
+                (17, nine, RUN, STEP, "a", "p2", secret, code, 3, 300, "elsewhere", 1, 0.25),
             ],
-            "materialization_input": [(7, "a", "p1", "up", "up", 4, 5, *_lanes(digest("read")))],
+            "unpublished": [(17, 5, "daily", *_lanes(secret), *recipe, *code_lanes)],
+            "materialization_input": [(7, "up", "up", 4, 5, _lanes(digest("read"))[0])],
             "materialization_column": [
                 (7, 0, "id", "int64", made[:32]),
                 (7, 1, "name", "string", made[32:]),
+                (17, 0, "id", "int64", secret[:32]),
+                (17, 1, "name", "string", secret[32:]),
             ],
-            "observation": [(5, nine, RUN, "up", "p1", 4, "daily", seen, *_lanes(seen), "1 2")],
-            "publication": [(5, "up", "p1", seen, 5), (9, "a", "p1", made, 7)],
-            "check_result": [
-                (8, nine, RUN, STEP, "a", "p1", made, "id is unique", "error", True, None, "", "[]", '{"share":0.5}')
+            "observed": [(5, nine, RUN, "up", "p1", seen)],
+            "numbering": [(5, "up", "daily"), (7, "a", "daily")],
+            "publication": [
+                ("a", "p1", 4, "daily", 9, None, 7, *_lanes(made), *recipe, *code_lanes, checks, None),
+                ("up", "p1", 4, "daily", 5, 15, 5, *_lanes(seen), *[None] * 5, "1 2"),
+                ("up", "p1", 4, "daily", 15, None, 5, *_lanes(seen), *[None] * 5, "1 2"),
+            ],
+            "rollback": [(15, nine, "up", "p1", seen, "as of record 5", "why not")],
+            "judged": [
+                (8, nine, RUN, STEP, "a", "p1", 7, None, "id is unique", "error", True, None, "", "[]",
+                 '{"share":0.5}')
             ],
             "failure": [(11, nine, RUN, OTHER_STEP, "a", "p2", "StepError", "no", "line 1")],
             "skip": [(12, nine, RUN, "a", "p3"), (12, nine, RUN, "a", "p4")],
@@ -183,21 +204,36 @@ def test_every_record_of_a_run_lands_in_its_tables(tmp_path: Path) -> None:
                 ("a", "id", "up", "day", "indirect", code),
                 ("a", "id", "up", "key", "identity", code),
             ],
+            "collection": sorted(
+                (16, nine, "a", digest(version), None, "older than a year") for version in ("old", "older")
+            ),
+            "seal": [(18, nine, "1", 9, "r", 1, 9, "d", "s", ["f"], "size", None, None)],
+            "pruning": [(19, nine, "2020", "1", 9, 3, "retention")],
+            "loss": [(20, nine, 3, 4, "disk")],
         }  # fmt: skip
-        assert _rows(connection, "FROM cell_failure") == found["failure"]
 
 
-def test_the_cells_for_planning_come_by_asset_and_ordinal(tmp_path: Path) -> None:
+def test_the_cells_for_planning_have_a_key_only_where_they_are_numbered_otherwise(tmp_path: Path) -> None:
     facts = []
-    for asset, partition, ordinal in (("b", "p1", 1), ("a", "p10", 10), ("a", "p9", 9), ("b", "p0", 0)):
-        facts += [materialized(asset, partition, ordinal=ordinal), published((asset, partition, "v", None))]
+    for asset, partition, ordinal, checks in (("b", "p1", 1, "k"), ("a", "p10", 10, "k"), ("c", "p9", 9, None)):
+        facts += [materialized(asset, partition, ordinal=ordinal), published((asset, partition, "v", checks))]
+    facts += [observed("b", None, "v")]
+    asked = {"assets": ["a", "b"], "schemes": ["hourly", "daily"], "checks": ["k", ""]}
     with _index() as connection:
         apply(connection, _lines(tmp_path, facts))
-        found = connection.sql(load("cells")).fetchnumpy()
-    columns = "asset partition ordinal scheme version token_a token_b recipe_a recipe_b code_a code_b code_version"
-    assert " ".join(found) == f"{columns} checks_version rows bytes file signature published_seq"
-    assert found["partition"].tolist() == ["p9", "p10", "p0", "p1"]
-    assert found["token_a"].tolist() == [_lanes(digest("v"))[0]] * 4
+        found = connection.sql(load("cells"), params=asked).fetchnumpy()
+        one = connection.sql(load("cells_of"), params={"asset": "b"}).fetchnumpy()
+    assert [*one] == [name for name in found if name != "place"]
+    rows = sorted(zip(*(found[name].tolist() for name in found), strict=True), key=lambda row: (row[0], row[3]))
+    lanes, made = _lanes(digest("v")), (*_lanes(digest("recipe")),)
+    file = f"{digest('v')}.parquet"
+    assert rows == [
+        (0, False, "p10", 10, 5, *lanes, *made, *_lanes(digest("code of a")), True, None, digest("v"), f"a/{file}", 3,
+         300, None),
+        (1, True, None, 0, 8, *lanes, *[0] * 4, False, None, digest("v"), None, 0, 0, "1 2"),
+        (1, True, None, 1, 3, *lanes, *made, *_lanes(digest("code of b")), False, "k", digest("v"), f"b/{file}", 3,
+         300, None),
+    ]  # fmt: skip
     assert str(found["token_a"].dtype) == str(found["recipe_b"].dtype) == "uint64"
 
 
@@ -222,37 +258,47 @@ def test_a_gap_between_records_is_refused(tmp_path: Path) -> None:
 def test_a_batch_that_fails_leaves_the_tables_as_they_were(tmp_path: Path) -> None:
     lines = _lines(tmp_path, [materialized(), published(("a", None, "v", "k"))])
     with _index() as connection:
-        connection.execute("ALTER TABLE cell RENAME TO hidden")
+        connection.execute("ALTER TABLE publication RENAME TO hidden")
         with pytest.raises(duckdb.CatalogException):
             apply(connection, lines)
-        connection.execute("ALTER TABLE hidden RENAME TO cell")
+        connection.execute("ALTER TABLE hidden RENAME TO publication")
         assert position(connection).seq == 0  # type: ignore[union-attr]
-        assert _rows(connection, "FROM materialization") == []
+        assert _rows(connection, "FROM materialized") == []
         assert apply(connection, lines).seq == 3
 
 
-def test_an_unknown_kind_and_a_later_form_of_a_known_kind_become_no_row(tmp_path: Path) -> None:
-    known, later = _lines(tmp_path, [materialized(), materialized("b")])[1:]
-    text = later.text.replace(b'"v":1', b'"v":2')
-    later = Line(3, later.kind, 2, text, later.after)
-    (strange,) = _lines(tmp_path / "other", [("pardoned", {"asset": "a"})])[1:]
-    strange = Line(4, strange.kind, 1, strange.text, strange.after)
+def test_an_unknown_kind_and_a_later_form_of_a_known_kind_are_kept_as_they_stand(tmp_path: Path) -> None:
+    facts: list[Fact] = [materialized(), materialized("b"), ("pardoned", {"asset": "a"})]
+    session, known, later, strange = _lines(tmp_path, facts)
+    later = later._replace(v=2, text=later.text.replace(b'"v":1', b'"v":2'))
     with _index() as connection:
-        session = Line(1, "session_of_old", 1, b"{}", known.after)
         assert apply(connection, [session, known, later, strange]) == strange.after
-        assert _rows(connection, "SELECT asset FROM materialization") == [("a",)]
-        assert _rows(connection, "SELECT applied_digest FROM meta") == [(strange.after.digest.hex(),)]
+        assert _rows(connection, "SELECT asset FROM materialized") == [("a",)]
+        kept = _rows(connection, "SELECT seq, by_seq, kind, v, payload->>'asset' FROM other_record ORDER BY seq")
+        assert kept == [(3, 1, "materialized", 2, "b"), (4, 1, "pardoned", 1, "a")]
+        kinds = _rows(connection, "SELECT kind FROM record ORDER BY seq")
+        assert kinds == [("session",), ("materialized",), ("materialized",), ("pardoned",)]
+
+
+def test_a_record_that_was_pruned_is_passed_over(tmp_path: Path) -> None:
+    facts = [failed("a", message="one"), failed("b", message="two"), failed("c", message="three")]
+    lines = [line if line.seq not in (2, 4) else line._replace(kind="", text=b"") for line in _lines(tmp_path, facts)]
+    with _index() as connection:
+        assert apply(connection, lines[:2]).seq == 2
+        assert apply(connection, lines) == lines[-1].after
+        assert _rows(connection, "SELECT seq, message FROM failure") == [(3, "two")]
+        assert _rows(connection, "SELECT seq FROM record ORDER BY seq") == [(1,), (3,)]
 
 
 def test_a_payload_without_its_members_is_applied_as_far_as_it_goes(tmp_path: Path) -> None:
-    kinds = sorted(set().union(*(statement.kinds for statement in STATEMENTS)))
-    assert len(kinds) == 14
+    kinds = sorted(KINDS)
+    assert len(kinds) == 19
     facts: list[Fact] = [(kind, {}) for kind in kinds]
     facts += [("materialized", {"asset": ["a"], "token": "xyz", "rows": "many", "inputs": [["up"]], "columns": "no"})]
     facts += [materialized()]
     with _index() as connection:
         assert apply(connection, _lines(tmp_path, facts)).seq == len(facts) + 1
-        assert _rows(connection, "SELECT count(*) FROM materialization") == [(3,)]
+        assert _rows(connection, "SELECT count(*) FROM materialized") == [(3,)]
 
 
 def test_a_pointer_names_the_newest_record_of_its_cell_and_version(tmp_path: Path) -> None:
@@ -264,7 +310,8 @@ def test_a_pointer_names_the_newest_record_of_its_cell_and_version(tmp_path: Pat
         published(("a", None, "v", "k1")),  # 6
         materialized(version="v", recipe="not published"),  # 7
     ]
-    query = "SELECT version, recipe_a, checks_version, materialized_seq, published_seq FROM cell"
+    query = """SELECT c.version, p.recipe_a, p.checks_version, c.materialized_seq, c.published_seq
+        FROM cell AS c JOIN publication AS p USING (published_seq)"""
     with _index() as connection:
         apply(connection, _lines(tmp_path, facts))
         assert _rows(connection, query) == [(digest("v"), _lanes(digest("third"))[0], "k1", 4, 6)]
@@ -360,9 +407,9 @@ def test_hostile_text_is_a_value_and_nothing_else(tmp_path: Path, text: str) -> 
     facts = [
         declared(text, [(text, text)], owners=[text], tags={text: text}, description=text),
         run_started(text),
-        claimed(text, [text, twin], run=text, step=text),
-        materialized(text, text, run=text, step=text, inputs=[(text, 0, 1, digest("x")[:32])]),
-        materialized(text, twin, run=text, step=text),
+        claimed(text, [text, twin], run=text),
+        materialized(text, text, run=text, inputs=[(text, 0, 1, digest("x")[:32])], file=text),
+        materialized(text, twin, run=text),
         published((text, text, "v", text), (text, twin, "v", text)),
         skipped(text, [text]),
         column_lineage(text, text, {text: [[text, text, text]], twin: [[text, text, text]]}),
@@ -374,8 +421,9 @@ def test_hostile_text_is_a_value_and_nothing_else(tmp_path: Path, text: str) -> 
             "SELECT asset, partition, checks_version FROM cell ORDER BY ALL": [(text, text, text), (text, twin, text)],
             "SELECT asset, owners, description FROM asset": [(text, [text], text)],
             "SELECT name, upstream FROM upstream": [(text, text)],
-            "SELECT name, upstream, partition FROM materialization_input": [(text, text, text)],
-            "SELECT run, step, state FROM step": [(text, text, "done")],
+            "SELECT name, upstream FROM materialization_input": [(text, text)],
+            "SELECT run, step, state FROM step": [(text, STEP, "done")],
+            "SELECT file FROM cell ORDER BY partition LIMIT 1": [(text or None,)],
             "SELECT partition FROM skip": [(text,)],
             "SELECT column_name, upstream, how FROM column_lineage ORDER BY ALL": [(text,) * 3, (twin, text, text)],
             "SELECT asset, partition, message FROM cell_failure": [(text, text, text)],
@@ -412,8 +460,13 @@ def test_batches_of_any_size_end_in_the_same_tables_and_in_those_of_the_model(
         assert _tables(in_pieces) == tables
         records = list(read(folder))
         model = cells_by_model(records)
-        columns = "asset, partition, version, ordinal, recipe_a, recipe_b, checks_version, materialized_seq"
-        found = _rows(at_once, f"SELECT {columns}, published_seq, signature FROM cell")
+        found = _rows(
+            at_once,
+            """SELECT c.asset, c.partition, c.version, c.ordinal, p.recipe_a, p.recipe_b, c.checks_version,
+                c.materialized_seq, c.published_seq, c.signature
+            FROM cell AS c JOIN publication AS p ON p.asset = c.asset AND p.published_seq = c.published_seq
+                AND p.partition IS NOT DISTINCT FROM c.partition""",
+        )
         assert len(found) == len(model)
         for asset, partition, version, ordinal, recipe_a, recipe_b, *others in found:
             wanted = model[str(asset), partition]

@@ -38,7 +38,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catalog import locks
-from catalog.errors import CatalogBusy, CatalogError, JournalDamaged
+from catalog.audit import prove
+from catalog.errors import CatalogBusy, CatalogError, JournalDamaged, RecordsLost
 from catalog.journal import Journal
 from catalog.segments import read, tail, verify
 from catalog.session import Catalog
@@ -67,7 +68,9 @@ def _cell(partition: str, version: str) -> list[Fact]:
 
 def _tables(catalog: Catalog) -> Tables:
     with catalog.read() as connection:
-        names = connection.sql("SELECT table_name FROM duckdb_tables() ORDER BY ALL").fetchall()
+        names = connection.sql(
+            "SELECT table_name FROM duckdb_tables() UNION ALL SELECT view_name FROM duckdb_views() WHERE NOT internal"
+        ).fetchall()
         return {name: connection.sql(f"FROM {name} ORDER BY ALL").fetchall() for (name,) in names}
 
 
@@ -145,7 +148,7 @@ def test_a_new_file_can_be_read_by_the_oldest_supported_version(filled: tuple[Ca
 def test_a_reader_can_neither_write_nor_reach_outside(filled: tuple[Catalog, Tables], tmp_path: Path) -> None:
     (tmp_path / "secret.csv").write_text("a\n1\n")
     forbidden = {
-        "DELETE FROM cell": duckdb.InvalidInputException,
+        "DELETE FROM publication": duckdb.InvalidInputException,
         f"FROM '{tmp_path}/secret.csv'": duckdb.PermissionException,
         f"COPY cell TO '{tmp_path}/copy.csv'": duckdb.PermissionException,
         f"ATTACH '{tmp_path}/other.duckdb'": duckdb.PermissionException,
@@ -258,7 +261,7 @@ def test_a_write_ahead_log_that_belongs_to_nothing_here_does_not_count(
         assert not (tmp_path / "catalog.duckdb.wal").exists()
 
 
-def test_an_index_of_another_journal_or_ahead_of_this_one_is_made_again(
+def test_an_index_of_another_journal_is_made_again_also_where_that_one_is_longer(
     filled: tuple[Catalog, Tables], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     catalog, expected = filled
@@ -266,7 +269,7 @@ def test_an_index_of_another_journal_or_ahead_of_this_one_is_made_again(
     for name, facts, said in (
         ("other", records - 1, f"it follows another journal: record {records} has another hash"),
         ("behind", 3, "the journal does not continue it"),
-        ("ahead", records + 9, f"it holds record {records + 10}, the journal ends with record {records}"),
+        ("ahead", records + 9, f"it follows another journal: it holds record {records + 10}, not {records}"),
     ):
         folder = tmp_path / name
         Journal(folder / "journal", SESSION).append([withdrawn("other")] * facts)
@@ -289,8 +292,7 @@ def test_a_damaged_journal_is_refused_and_the_index_is_left_alone(
     assert damage.value.seq == named
     assert (tmp_path / "catalog.duckdb").read_bytes() == before
     assert capsys.readouterr().err.count("\n") == 1
-    assert len(filled[0].verify()) == 1
-    assert f"journal record {named}" in filled[0].verify()[0]
+    assert prove(tmp_path / "journal").problems[0].seq == named
 
 
 def test_what_a_crashed_rebuild_left_behind_does_not_matter(filled: tuple[Catalog, Tables], tmp_path: Path) -> None:
@@ -316,41 +318,57 @@ def test_a_full_disk_while_applying_loses_nothing(filled: tuple[Catalog, Tables]
     assert verify(tmp_path / "journal") == tail(tmp_path / "journal").seq
 
 
-def test_verify_finds_nothing_wrong_where_nothing_is(filled: tuple[Catalog, Tables], tmp_path: Path) -> None:
-    for row in filled[1]["cell"]:
-        (path,) = (tmp_path / "data" / text for text in row if str(text).endswith(".parquet"))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    asked: list[tuple[Path, str]] = []
-
-    def check_file(path: Path, version: str) -> str | None:
-        asked.append((path, version))
-        return "the content is another" if version == digest("v7") else None
-
-    assert filled[0].verify() == []
-    (problem,) = filled[0].verify(check_file)
-    assert re.fullmatch(r"a \[p7\] .*\.parquet: the content is another", problem)
-    assert len(asked) == 40
-    asked[0][0].unlink()
-    (problem,) = filled[0].verify()
-    assert problem.endswith(f"{asked[0][0]}: the file is missing")
-
-
 def test_verify_names_the_table_that_was_changed_by_hand(filled: tuple[Catalog, Tables], tmp_path: Path) -> None:
     with duckdb.connect(tmp_path / "catalog.duckdb") as connection:
-        connection.execute("UPDATE check_result SET passed = false WHERE partition = 'p3'")
-    (problem,) = (said for said in filled[0].verify() if "the file is missing" not in said)
-    assert "table check_result is not what the journal gives" in problem
+        connection.execute("UPDATE judged SET passed = false WHERE partition = 'p3'")
+    (problem,) = filled[0].verify()
+    assert "table judged is not what the journal gives" in problem
     filled[0].rebuild()
     assert _tables(filled[0]) == filled[1]
 
 
-def test_verify_says_when_records_are_missing_at_the_end_of_the_journal(
-    filled: tuple[Catalog, Tables], tmp_path: Path
+@pytest.mark.parametrize("witness", ["both", "index", "note"])
+def test_records_gone_from_the_end_are_a_loss_that_no_command_covers_up(
+    filled: tuple[Catalog, Tables], tmp_path: Path, witness: str
 ) -> None:
     (segment,) = (tmp_path / "journal").glob("*.jsonl")
     segment.write_bytes(b"".join(segment.read_bytes().splitlines(keepends=True)[:-2]))
-    assert any(re.search(r"holds record 164, the journal ends with record 162", said) for said in filled[0].verify())
+    if witness == "index":
+        (tmp_path / "journal" / "lock").unlink()
+    if witness == "note":
+        (tmp_path / "catalog.duckdb").unlink()
+    known = filled[0].known()
+    assert (known is None) == (witness == "note")
+    for question in (filled[0].refresh, filled[0].rebuild, lambda: _tables(filled[0])):
+        with pytest.raises(RecordsLost, match="records 163 to 164 are gone") as loss:
+            question()
+        assert "--accept-loss" in loss.value.remedy
+    (problem,) = {problem.what for problem in prove(tmp_path / "journal", known=known).problems}
+    assert problem.startswith("records 163 to 164 are gone")
+    lost = Journal(tmp_path / "journal", SESSION).accept_loss("the disk was replaced", known)
+    assert lost == {"first": 163, "last": 164, "set_aside": [], "reason": "the disk was replaced"}
+    assert filled[0].rebuild(accept_loss=True) == 164  # a session, and the acceptance
+    proof = prove(tmp_path / "journal", known=filled[0].known())
+    assert (proof.problems, proof.losses) == ([], [lost])
+    assert filled[0].verify() == []
+    assert Journal(tmp_path / "journal", SESSION).accept_loss("again", filled[0].known()) is None
+
+
+def test_a_record_damaged_in_the_middle_can_be_given_up_with_all_that_follows(
+    filled: tuple[Catalog, Tables], tmp_path: Path
+) -> None:
+    (segment,) = (tmp_path / "journal").glob("*.jsonl")
+    whole = segment.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    segment.write_bytes(b"".join([*lines[:99], lines[99].replace(b'"seq"', b'"soq"'), *lines[100:]]))
+    lost = Journal(tmp_path / "journal", SESSION).accept_loss("a bad block", filled[0].known())
+    assert lost is not None
+    assert (lost["first"], lost["last"]) == (100, 164)
+    (aside,) = lost["set_aside"]
+    assert (tmp_path / "journal" / aside).read_bytes().endswith(b"".join(lines[100:]))
+    filled[0].rebuild(accept_loss=True)
+    assert filled[0].verify() == []
+    assert prove(tmp_path / "journal").problems == []
 
 
 HOLD = """

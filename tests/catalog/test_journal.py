@@ -263,7 +263,7 @@ def test_an_open_writer_refuses_to_go_on_when_records_are_gone(tmp_path: Path) -
     segment = tmp_path / FIRST
     segment.write_bytes(b"".join(segment.read_bytes().splitlines(keepends=True)[:3]))
     for question in (lambda: writer.append([withdrawn("b")]), lambda: tail(tmp_path)):
-        with pytest.raises(JournalDamaged, match="records 4 to 5 are gone|shorter than it was: records are gone"):
+        with pytest.raises(JournalDamaged, match=r"records 4 to 5 are gone|shorter than it was: records are gone"):
             question()
     with pytest.raises(JournalDamaged, match="records 4 to 5 are gone: the journal was cut"):
         Journal(tmp_path, SESSION).append([withdrawn("b")])

@@ -233,7 +233,8 @@ def recover(folder: Path) -> Answer:
 
 @operation("verify")
 def verify(folder: Path) -> Answer:
-    return {"problems": Catalog(folder / ".assets").verify(wrong_with)}
+    answer = command(folder, "catalog", "verify")
+    return {"problems": [str(answer)] if answer["code"] else []}
 
 
 @operation("read")
