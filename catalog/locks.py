@@ -63,6 +63,18 @@ def in_turn(name: Path, *, exclusive: bool) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_UN)
 
 
+def _holder(descriptor: int) -> str:
+    """Return who holds the lock of an open file, as far as the system tells."""
+    inode = str(os.fstat(descriptor).st_ino)
+    try:
+        locks = [line.split() for line in Path("/proc/locks").read_text(encoding="ascii").splitlines()]
+        process = next(words[4] for words in locks if words[1] == "FLOCK" and words[5].rpartition(":")[2] == inode)
+        state = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except (OSError, IndexError, StopIteration):
+        return "another process"
+    return f"process {process}{', which is stopped,' if state == 'T' else ''}"
+
+
 def require_working_locks(name: Path) -> None:
     """Try out whether locks keep others away where a file is.
 
@@ -124,7 +136,7 @@ def _lock(descriptor: int, name: Path, *, exclusive: bool) -> None:
         try:
             fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
         except BlockingIOError:
-            return f"another process holds {name}"
+            return f"{_holder(descriptor)} holds {name}"
         except OSError as error:
             raise _without_locks(name, f"a lock is refused ({error.strerror})") from error
         return None

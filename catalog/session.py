@@ -181,6 +181,8 @@ class Catalog:
     def _catch_up(self) -> int:
         end = tail(self._journal)
         if not self._index.exists():
+            if end.seq:
+                raise _Unusable("it is missing")
             return self._replace()
         is_as_left, has_log = self._stamp_text().startswith(self._file_text()), self._wal.exists()
         try:
@@ -299,7 +301,7 @@ class Catalog:
     def _stamp_text(self) -> str:
         """Return what was noted when this class last closed the index: which file, and how far it followed."""
         try:
-            return self._stamp.read_text()
+            return self._stamp.read_text(encoding="utf-8", errors="replace")
         except OSError:
             return ""
 

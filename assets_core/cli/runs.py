@@ -38,15 +38,23 @@ def runs(
 ) -> None:
     """Print the latest runs and backfills with their state; for one that is going on, how many cells it has made.
 
+    A run that has not ended but shows no sign of life is `stopped`: the next run ends it and takes over.
+
     Example: assets runs --limit 5
     """
     from catalog.queries import load
     from catalog.session import Catalog
 
+    from ..execution.lease import is_alive
     from ..project import find_project
 
-    with Catalog(find_project(project).state).read() as connection:
+    found = find_project(project)
+    with Catalog(found.state).read() as connection:
         rows = connection.sql(load("runs"), params={"limit": limit}).fetchall()
+    place = _COLUMNS.index("state")
+    for number, row in enumerate(rows):
+        if row[place] == "running" and not is_alive(found.state / "runs", row[0], found.settings.lease_seconds):
+            rows[number] = (*row[:place], "stopped", *row[place + 1 :])
     if as_json:
         print_json([dict(zip(_COLUMNS, row, strict=True)) for row in rows])
     elif sys.stdout.isatty():  # a terminal is narrow: the first letters name a run well enough
