@@ -145,7 +145,8 @@ def _apply_part(connection: duckdb.DuckDBPyConnection, part: _Part) -> None:
         connection.execute(parse(kind), {"lines": part.texts.get(kind, [])})
     connection.execute(every_record(part.texts))
     for statement in statements:
-        connection.execute(statement.sql, {"applied": part.applied} if "$applied" in statement.sql else {})
+        if statement.needs is None or connection.sql(f"FROM {statement.needs} LIMIT 1").fetchall():
+            connection.execute(statement.sql, {"applied": part.applied} if "$applied" in statement.sql else {})
 
 
 def _write_place(connection: duckdb.DuckDBPyConnection, place: Tail) -> None:

@@ -5,13 +5,13 @@ CREATE MACRO position_at(moment) AS
 (SELECT coalesce(max(r.seq), 0) FROM record AS r WHERE r."at" <= CAST(moment AS TIMESTAMP));
 COMMENT ON MACRO position_at IS 'The greatest sequence number whose time is not later than a UTC time; 0 where there is none.';
 
-CREATE MACRO asset_as_of(position) AS TABLE
+CREATE MACRO asset_as_of("position") AS TABLE
 SELECT d.asset, p.kind, nullif(p.partitions, 'null') AS partitions, d.code_version, d.checks_version, p.owners,
         p.tags, p."group" AS group_name, p.description, p.file, p.line, p.query, d.seq AS declared_seq
     FROM (SELECT t.*, from_json(t.document, '{"kind": "VARCHAR", "partitions": "JSON", "owners": ["VARCHAR"],
             "tags": "JSON", "group": "VARCHAR", "description": "VARCHAR", "file": "VARCHAR", "line": "BIGINT",
             "query": "VARCHAR"}') AS p
-        FROM (SELECT * FROM declaration AS e WHERE e.seq <= position
+        FROM (SELECT * FROM declaration AS e WHERE e.seq <= "position"
             QUALIFY row_number() OVER (PARTITION BY e.asset ORDER BY e.seq DESC) = 1) AS t
         WHERE t.document IS NOT NULL) AS d;
 COMMENT ON MACRO TABLE asset_as_of IS 'The declarations in force after a record, one row an asset.';
@@ -69,12 +69,12 @@ COMMENT ON COLUMN materialization.file IS 'path below .assets/data';
 COMMENT ON COLUMN materialization.position IS 'sequence number as of which the inputs were read';
 COMMENT ON COLUMN materialization.seconds IS 'how long it took';
 
-CREATE MACRO failure_as_of(position) AS TABLE
+CREATE MACRO failure_as_of("position") AS TABLE
 SELECT f.*
-    FROM (SELECT * FROM failure AS e WHERE e.seq <= position
+    FROM (SELECT * FROM failure AS e WHERE e.seq <= "position"
         QUALIFY row_number() OVER (PARTITION BY e.asset, e.partition ORDER BY e.seq DESC) = 1) AS f
     LEFT JOIN publication AS p ON p.asset = f.asset AND p.partition IS NOT DISTINCT FROM f.partition
-        AND p.published_seq <= position AND (p.superseded_seq IS NULL OR p.superseded_seq > position)
+        AND p.published_seq <= "position" AND (p.superseded_seq IS NULL OR p.superseded_seq > "position")
     WHERE p.asset IS NULL OR f.seq > p.published_seq;
 COMMENT ON MACRO TABLE failure_as_of IS 'The newest failure of every cell, as of a record, that was not published after it.';
 
@@ -91,7 +91,7 @@ COMMENT ON COLUMN cell_failure.error IS 'kind of the error';
 COMMENT ON COLUMN cell_failure.message IS 'what it said';
 COMMENT ON COLUMN cell_failure.traceback IS 'where it happened';
 
-CREATE MACRO cell_as_of(position) AS TABLE
+CREATE MACRO cell_as_of("position") AS TABLE
 SELECT p.asset, p.partition,
         CASE WHEN f.seq > p.published_seq THEN 'failed since' WHEN o.seq IS NOT NULL THEN 'external' ELSE 'current'
             END AS state,
@@ -102,10 +102,10 @@ SELECT p.asset, p.partition,
     FROM publication AS p
     LEFT JOIN materialized AS m ON m.seq = p.source_seq
     LEFT JOIN observed AS o ON o.seq = p.source_seq
-    LEFT JOIN (SELECT e.asset, e.partition, max(e.seq) AS seq FROM failure AS e WHERE e.seq <= position
+    LEFT JOIN (SELECT e.asset, e.partition, max(e.seq) AS seq FROM failure AS e WHERE e.seq <= "position"
             GROUP BY e.asset, e.partition) AS f
         ON f.asset = p.asset AND f.partition IS NOT DISTINCT FROM p.partition
-    WHERE p.published_seq <= position AND (p.superseded_seq IS NULL OR p.superseded_seq > position);
+    WHERE p.published_seq <= "position" AND (p.superseded_seq IS NULL OR p.superseded_seq > "position");
 COMMENT ON MACRO TABLE cell_as_of IS 'The version of every cell that was current after a record, as the view cell shows it now.';
 
 CREATE VIEW cell AS
@@ -150,10 +150,10 @@ COMMENT ON COLUMN check_result.message IS 'what the check says';
 COMMENT ON COLUMN check_result.failures IS 'list of {column, check, row, value}, a sample';
 COMMENT ON COLUMN check_result.metrics IS 'object of numbers that the check measured';
 
-CREATE MACRO check_as_of(position) AS TABLE
+CREATE MACRO check_as_of("position") AS TABLE
 SELECT c.*
     FROM check_result AS c
-    WHERE c.seq <= position
+    WHERE c.seq <= "position"
     QUALIFY row_number() OVER (PARTITION BY c.asset, c.partition, c.check_name ORDER BY c.seq DESC) = 1;
 COMMENT ON MACRO TABLE check_as_of IS 'The latest verdict of each check on each cell, as of a record.';
 
@@ -187,12 +187,11 @@ COMMENT ON COLUMN step.state IS 'running, done (materialized or judged), failed 
 COMMENT ON COLUMN step.claimed_seq IS 'sequence number of the claimed record';
 
 CREATE VIEW input AS
-SELECT i.seq, i.asset, i.partition, m.version, i.name, i.upstream, p.partition AS upstream_partition,
+SELECT i.seq, i.asset, i.partition, i.version, i.name, i.upstream, p.partition AS upstream_partition,
     coalesce(u.version, o.version) AS upstream_version, p.source_seq AS upstream_seq, i.position
-FROM (SELECT r.seq, r.name, r.upstream, t.asset, t.partition, t.position,
+FROM (SELECT r.seq, r.name, r.upstream, t.asset, t.partition, t.version, t.position,
         unnest(range(r.first_ordinal, r.end_ordinal)) AS ordinal
     FROM materialization_input AS r JOIN materialized AS t ON t.seq = r.seq) AS i
-JOIN materialized AS m ON m.seq = i.seq
 ASOF JOIN numbering AS n ON n.asset = i.upstream AND n.seq <= i.position
 JOIN publication AS p ON p.asset = i.upstream AND p.ordinal = i.ordinal AND p.scheme = n.scheme
     AND p.published_seq <= i.position AND (p.superseded_seq IS NULL OR p.superseded_seq > i.position)

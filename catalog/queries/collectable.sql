@@ -11,7 +11,7 @@ shown AS (
     FROM publication AS p JOIN made AS m ON m.seq = p.source_seq LEFT JOIN record AS r ON r.seq = p.superseded_seq
 ),
 newest AS (
-    SELECT asset, partition, version, max(published_seq) AS seq FROM shown GROUP BY ALL
+    SELECT asset, partition, max(published_seq) AS seq FROM shown GROUP BY asset, partition, version
     QUALIFY row_number() OVER (PARTITION BY asset, partition ORDER BY max(published_seq) DESC) <= $versions
 ),
 needed AS (
@@ -26,7 +26,7 @@ naming AS (
 removed AS (
     SELECT CASE WHEN c.file IS NULL THEN c.asset || '/' || c.version || '.parquet' ELSE nullif(c.file, '') END AS file,
         max(c.seq) AS seq
-    FROM collection AS c GROUP BY ALL
+    FROM collection AS c GROUP BY 1
 ),
 candidate AS (SELECT * FROM made ANTI JOIN needed USING (file) WHERE file IS NOT NULL)
 SELECT

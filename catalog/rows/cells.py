@@ -120,6 +120,7 @@ STATEMENTS = (
             AND s.seq < n.seq
         GROUP BY n.id
         """,
+        needs="looked_for",
     ),
     on(
         "judged",
@@ -212,6 +213,7 @@ STATEMENTS = (
     on(
         "published rolled_back",
         "INSERT INTO made BY NAME SELECT u.* FROM unpublished AS u SEMI JOIN older USING (seq)",
+        needs="older",
     ),
     on(
         "published rolled_back",
@@ -222,8 +224,9 @@ STATEMENTS = (
         FROM publication AS p JOIN older ON older.seq = p.source_seq
         QUALIFY row_number() OVER (PARTITION BY p.source_seq ORDER BY p.published_seq) = 1
         """,
+        needs="older",
     ),
-    on("published rolled_back", "DELETE FROM unpublished WHERE seq IN (SELECT o.seq FROM older AS o)"),
+    on("published rolled_back", "DELETE FROM unpublished WHERE seq IN (SELECT o.seq FROM older AS o)", needs="older"),
     on(
         "materialized",
         """

@@ -14,14 +14,15 @@ class Statement:
     """SQL to run when a batch has records of one of the kinds.
 
     `$applied` is bound to the last sequence number applied before. `reads`: the kinds whose tables `<kind>_now` it
-    names.
+    names. `needs`: a table without whose rows there is nothing to do: then large tables are not looked through.
     """
 
     kinds: frozenset[str]
     sql: str
     reads: frozenset[str]
+    needs: str | None = None
 
 
-def on(kinds: str, sql: str) -> Statement:
+def on(kinds: str, sql: str, needs: str | None = None) -> Statement:
     """Return a statement for some kinds, separated by blanks."""
-    return Statement(frozenset(kinds.split()), sql, frozenset(re.findall(r"\b([a-z_]+)_now\b", sql)))
+    return Statement(frozenset(kinds.split()), sql, frozenset(re.findall(r"\b([a-z_]+)_now\b", sql)), needs)

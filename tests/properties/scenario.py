@@ -200,7 +200,9 @@ class Scenario:
             payload: dict[str, Any] = record.payload
             if record.kind in ("materialized", "failed"):
                 cells[record.kind].append((payload["asset"], payload["partition"]))
-            elif record.kind in ("claimed", "skipped", "blocked"):
+            elif record.kind == "claimed":
+                cells["claimed"] += [(asset, partition) for _, asset, taken in payload["steps"] for partition in taken]
+            elif record.kind in ("skipped", "blocked"):
                 cells[record.kind] += [(payload["asset"], partition) for partition in payload["cells"]]
             elif record.kind == "published":
                 cells["published"] += [(asset, partition) for asset, partition, *_ in payload["cells"]]
