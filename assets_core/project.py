@@ -27,7 +27,8 @@ STATE_FOLDER = ".assets"
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What `assets.toml` says: [project] name, definitions; [run] threads, hand_off_bytes, lease_seconds;
-    [audit] signing_key, trusted_keys."""
+    [audit] signing_key, trusted_keys; [retention] keep_days, keep_versions,
+    journal_days."""
 
     name: str
     definitions: str = "definitions"
@@ -36,6 +37,9 @@ class Settings:
     lease_seconds: int = 30  # a run that shows no sign of life for so long is taken for dead by others
     signing_key: str | None = None  # file of the Ed25519 key that signs seals, relative to the project
     trusted_keys: tuple[str, ...] = ()  # public keys that may sign, as hex digits; none: any
+    keep_days: int = 30  # how long data is kept that is no longer current
+    keep_versions: int = 2  # how many versions of each cell are kept however old they are
+    journal_days: int | None = None  # records older than that which nothing needs lose their text; None: none do
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,7 @@ _MEMBERS: dict[str, dict[str, type]] = {
     "project": {"name": str, "definitions": str},
     "run": {"threads": int, "hand_off_bytes": int, "lease_seconds": int},
     "audit": {"signing_key": str, "trusted_keys": list},
+    "retention": {"keep_days": int, "keep_versions": int, "journal_days": int},
 }
 
 

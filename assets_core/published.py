@@ -1,24 +1,36 @@
-"""The published data, for people: which files an asset's cells have now, and SQL over them.
+"""The published data, for people: which files an asset's cells have, now or at an earlier record, and SQL over them.
 
-Used by the commands `show` and `query`. Readers go by the pointer in the catalog, never by listing a folder.
+Used by the commands that read data. It goes by the pointers in the index alone, never by listing a folder; it looks at
+no source, and at definitions only to say why something is not there.
 """
 
 from __future__ import annotations
 
+import json
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
+
+from catalog.apply import position_of
+from catalog.queries import load as query
+from catalog.segments import tail
+from catalog.session import Catalog
 
 from .errors import InputError, SelectionError, UserError, did_you_mean
-from .materialize import look
+from .execution.lease import Lease
 from .model.keys import AssetKey, Cell, PartitionKey
-from .planning.state import World, find_cell
-from .project import find_project
+from .model.partitions import Partitions, parse_partitions
+from .project import Project, find_project
 
 _READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+_GLOB = {ord(letter): f"[{letter}]" for letter in "*?["}  # DuckDB takes every path for a pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,51 +44,112 @@ class Cells:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The current cells of a project and the folder that their data is in."""
+    """What was published in a project as of the record `position`; `is_past`: the end of the journal is not meant.
 
-    world: World
-    folder: Path
+    `name`: that of the lease under which it is read, and of the folder for what a query has no memory for.
+    """
+
+    project: Project
+    position: int
+    is_past: bool
+    now: datetime
+    name: str
 
     @classmethod
     def of(cls, folder: Path | None) -> Published:
         """Return what is published in the project that holds a folder."""
-        project = find_project(folder)
-        return cls(look(project).world, project.state / "data")
+        return _published(find_project(folder), None, str(uuid.uuid4()))
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder of the data."""
+        return self.project.state / "data"
+
+    @property
+    def spill(self) -> Path:
+        """Return the folder for what a query has no memory for."""
+        return self.project.state / "staging" / self.name
 
     def cells(self, asset: str, partition: str | None = None) -> Cells:
         """Return the published cells of an asset, or one of them.
 
-        Raises: SelectionError where there is no such asset or partition, or nothing is published.
+        Raises: SelectionError where there is no such asset or partition, or nothing is published; InputError where the
+        data is gone.
         """
-        state = self.world.states.get(AssetKey(asset))
-        if state is None:
-            raise SelectionError(
-                f"there is no asset {asset!r}{did_you_mean(asset, self.world.states)}", remedy="see: assets list"
-            )
-        chosen = state.present.copy()
+        params = {"asset": asset, "position": self.position}
+        with Catalog(self.project.state).read() as connection:
+            declared = connection.sql(query("declaration_as_of"), params=params).fetchall()
+            rows = connection.sql(query("published_cells"), params=params).fetchall()
+        if not declared:
+            raise self.absent(asset)
+        ((kind, document),) = declared
+        if kind == "external":
+            raise _external(asset)
+        partitions = None if document is None else parse_partitions(json.loads(document))
+        members = _Members(partitions, self.now)
         if partition is not None:
-            _, position = find_cell(self.world, Cell(AssetKey(asset), PartitionKey(partition)))
-            chosen[:] = False
-            chosen[position] = state.present[position]
-        if state.asset.is_external:
-            raise SelectionError(f"{asset} is external: its data is elsewhere", remedy="show an asset that reads it")
-        if not chosen.any():
-            raise SelectionError(f"nothing of {asset} is published", remedy=f"run: assets materialize +{asset}")
-        files = tuple(str(self.folder / file) for file in state.file[chosen].tolist())
-        for position, file in zip(np.flatnonzero(chosen).tolist(), files, strict=True):
-            if not Path(file).exists():
-                cell = state.cell(state.first + position)
-                one = f" --partitions '{cell.partition}'" if cell.partition is not None else ""
-                raise InputError(
-                    f"the data of {cell} is gone: {file}",
-                    remedy=f"make it again: assets materialize {cell.asset}{one} --force",
-                )
-        return Cells(files, int(state.rows[chosen].sum()), int(state.size_bytes[chosen].sum()))
+            members.require(asset, partition)
+        rows = [row for row in rows if members.holds(*row[:3]) and partition in (None, row[0])]
+        if not rows:
+            cell = Cell(AssetKey(asset), None if partition is None else PartitionKey(partition))
+            raise self._unpublished(cell)
+        files = tuple(str(self.folder / (file or "")) for *_, file, _, _ in rows)
+        for (key, _, _, version, *_), file in zip(rows, files, strict=True):
+            if not Path(file).is_file():
+                raise self._gone(Cell(AssetKey(asset), key), version, file)
+        return Cells(files, sum(row[-2] for row in rows), sum(row[-1] for row in rows))
+
+    def _declared(self) -> set[str]:
+        """Return the keys of the assets that are declared as of the position."""
+        with Catalog(self.project.state).read() as connection:
+            rows = connection.sql(query("declared_as_of"), params={"position": self.position}).fetchall()
+        return {key for (key,) in rows}
+
+    def absent(self, asset: str) -> SelectionError:
+        """Return the error that says why there is nothing of an asset."""
+        known = self._declared()
+        with Catalog(self.project.state).read() as connection:
+            params = {"asset": asset, "position": self.position}
+            ((last,),) = connection.sql(query("withdrawal"), params=params).fetchall()
+        if last is not None:
+            return SelectionError(
+                f"{asset} was withdrawn by record {last}: it is no longer declared",
+                remedy=f"see it as it was before: --as-of {last - 1}",
+            )
+        if self.is_past:
+            near = did_you_mean(asset, known)
+            return SelectionError(f"there was no asset {asset!r} then{near}", remedy="give a later time or position")
+        declared = self.project.graph.assets
+        if (found := declared.get(AssetKey(asset))) is not None:
+            return _external(asset) if found.is_external else self._unpublished(Cell(found.key))
+        near = did_you_mean(asset, known | declared.keys())
+        return SelectionError(f"there is no asset {asset!r}{near}", remedy="see: assets list")
+
+    def _unpublished(self, cell: Cell) -> SelectionError:
+        if self.is_past:
+            return SelectionError(
+                f"nothing of {cell} was published as of record {self.position}", remedy="give a later time or position"
+            )
+        return SelectionError(f"nothing of {cell} is published", remedy=f"run: assets materialize +{cell.asset}")
+
+    def _gone(self, cell: Cell, version: str, file: str) -> InputError:
+        if words := removal_words(self.project, cell.asset, version):
+            return InputError(
+                f"the data of {cell} at version {version[:12]} {words}",
+                remedy="ask for a later time, whose versions are kept",
+            )
+        one = f" --partitions '{cell.partition}'" if cell.partition is not None else ""
+        return InputError(
+            f"the data of {cell} is gone: {file}",
+            remedy=f"make it again: assets materialize {cell.asset}{one} --force",
+        )
 
     def connect(self) -> duckdb.DuckDBPyConnection:
         """Return a connection that can read the published data and nothing else."""
         connection = duckdb.connect()
-        connection.execute("SET allowed_directories = [?]", [f"{self.folder}/"])
+        connection.execute("SET temp_directory = ?", [str(self.spill)])
+        folder = f"{self.folder}/"
+        connection.execute("SET allowed_directories = [?, ?]", [folder, folder.translate(_GLOB)])
         connection.execute("SET enable_external_access = false")
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET lock_configuration = true")
@@ -84,16 +157,18 @@ class Published:
 
     def relation(self, connection: duckdb.DuckDBPyConnection, cells: Cells) -> duckdb.DuckDBPyRelation:
         """Return the rows of some cells; columns are matched by name."""
-        return connection.read_parquet(list(cells.files), union_by_name=len(cells.files) > 1)
+        files = [file.translate(_GLOB) for file in cells.files]
+        return connection.read_parquet(files, union_by_name=len(files) > 1, hive_partitioning=False)
 
     def ask(self, connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Return the columns and rows of a query whose tables are asset keys.
 
         Raises: UserError where the query is wrong.
         """
+        known = self._declared()
         try:
             for table in connection.get_table_names(sql):
-                if table in self.world.states:
+                if table in known:
                     self.relation(connection, self.cells(table)).create_view(table)
             kinds = [statement.type for statement in connection.extract_statements(sql)]
             if any(kind not in _READING for kind in kinds):
@@ -101,13 +176,81 @@ class Published:
             relation = connection.sql(sql)
             return (relation.columns, rows_of(relation)) if relation is not None else ([], [])
         except duckdb.CatalogException as error:
-            unknown = [table for table in sorted(connection.get_table_names(sql)) if table not in self.world.states]
+            unknown = sorted(connection.get_table_names(sql) - known)
             if not unknown:
                 raise UserError(f"the query cannot be answered: {error}", remedy="use what DuckDB has") from error
-            near = did_you_mean(unknown[0], self.world.states)
-            raise UserError(f"there is no asset {unknown[0]!r}{near}", remedy="see: assets list") from error
+            raise self.absent(unknown[0]) from error
         except duckdb.Error as error:
             raise UserError(f"the query cannot be answered: {error}", remedy="correct the query") from error
+
+
+@contextmanager
+def reading(project: Project, position: int | None = None, *, kept_from: int | None = None) -> Iterator[Published]:
+    """Yield what is published, or was as of a record; what it names is not removed before the block ends.
+
+    `kept_from`: nor is what was current after an earlier record.
+    """
+    if kept_from is None:
+        kept_from = tail(project.state / "journal").seq if position is None else position
+    name = str(uuid.uuid4())
+    with Lease(project.state / "readers", name, kept_from):
+        published = _published(project, position, name)  # looks at the index after the lease is held
+        try:
+            yield published
+        finally:
+            shutil.rmtree(published.spill, ignore_errors=True)
+
+
+def _published(project: Project, position: int | None, name: str) -> Published:
+    if position is not None:
+        return Published(project, position, is_past=True, now=datetime.now(UTC), name=name)
+    with Catalog(project.state).read() as connection:
+        return Published(project, position_of(connection).seq, is_past=False, now=datetime.now(UTC), name=name)
+
+
+class _Members:
+    """Which cells a definition of partitions has: those of an earlier definition are not the asset's any more."""
+
+    def __init__(self, partitions: Partitions | None, now: datetime) -> None:
+        self._partitions = partitions
+        self._scheme = None if partitions is None else partitions.scheme
+        self._first, self._end = (0, 0) if partitions is None else partitions.bounds(now)
+
+    def holds(self, key: str | None, ordinal: int, scheme: str) -> bool:
+        if self._partitions is None or key is None:
+            return self._partitions is None and key is None
+        if scheme == self._scheme:
+            return self._first <= ordinal < self._end
+        try:
+            ordinal = self._partitions.ordinal(key)
+        except UserError:
+            return False
+        # A day's key also spells the hour, the week or the month that begins with it: those are other cells.
+        return self._first <= ordinal < self._end and self._partitions.key(ordinal) == key
+
+    def require(self, asset: str, key: str) -> None:
+        """Raise SelectionError where a text is no key of these partitions."""
+        if self._partitions is None:
+            raise SelectionError(f"{asset} has no partitions", remedy=f"write {asset}")
+        if not self._first <= self._partitions.ordinal(key) < self._end:
+            known = "none yet"
+            if self._first < self._end:
+                known = f"{self._partitions.key(self._first)} to {self._partitions.key(self._end - 1)}"
+            raise SelectionError(f"{asset}@{key} is outside of its partitions ({known})", remedy="name one inside")
+
+
+def removal_words(project: Project, asset: str, version: str) -> str | None:
+    """Return in words when, by whom and why the file of a version was removed; None where it was not."""
+    with Catalog(project.state).read() as connection:
+        rows = connection.sql(query("removal"), params={"asset": asset, "version": version}).fetchall()
+    if not rows:
+        return None
+    ((at, who, reason),) = rows
+    return f"was collected {at} (UTC) by {who or 'somebody'}: {reason}"
+
+
+def _external(asset: str) -> SelectionError:
+    return SelectionError(f"{asset} is external: its data is elsewhere", remedy="show an asset that reads it")
 
 
 def rows_of(relation: duckdb.DuckDBPyRelation) -> list[tuple[Any, ...]]:

@@ -128,7 +128,7 @@ class Journal:
         None where there is no record at all.
         """
         self._refuse_fork()
-        with self._alone():
+        with self.alone():
             self._learn()
             if self._known is None or self._known.seq == 0:
                 return None
@@ -154,7 +154,7 @@ class Journal:
         where nothing is gone.
         """
         self._refuse_fork()
-        with self._alone():
+        with self.alone():
             end = _last_intact(self._folder)
             witnesses = [place.seq for place in (head.read(self._folder), known) if place is not None]
             last = max([end.seq, *witnesses])
@@ -210,7 +210,7 @@ class Journal:
                 seq += 1
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def alone(self) -> Iterator[None]:
         """Keep the other threads and the other processes from writing."""
         with self._free:
             while self._is_busy:

@@ -61,17 +61,18 @@ COMMENT ON COLUMN declaration.code_version IS 'digest of the code; NULL for a wi
 COMMENT ON COLUMN declaration.checks_version IS 'digest of the checks; NULL for a withdrawal';
 COMMENT ON COLUMN declaration.document IS 'payload of the declared record; NULL for a withdrawal';
 
-CREATE TABLE column_lineage (
-    asset VARCHAR, column_name VARCHAR, upstream VARCHAR, upstream_column VARCHAR, how VARCHAR,
-    code_version VARCHAR
+CREATE TABLE traced (
+    seq BIGINT, asset VARCHAR, code_version VARCHAR, column_name VARCHAR, upstream VARCHAR, upstream_column VARCHAR,
+    how VARCHAR
 );
-COMMENT ON TABLE column_lineage IS 'Which columns the columns of an asset come from, one row for each pair; a withdrawn asset has none.';
-COMMENT ON COLUMN column_lineage.asset IS 'asset key';
-COMMENT ON COLUMN column_lineage.column_name IS 'column of the asset';
-COMMENT ON COLUMN column_lineage.upstream IS 'key of the asset it comes from';
-COMMENT ON COLUMN column_lineage.upstream_column IS 'column it comes from';
-COMMENT ON COLUMN column_lineage.how IS 'identity, transformed or indirect';
-COMMENT ON COLUMN column_lineage.code_version IS 'code version this is true of';
+COMMENT ON TABLE traced IS 'Every statement of which columns the columns of an asset come from; see the view column_lineage for what holds now.';
+COMMENT ON COLUMN traced.seq IS 'sequence number of the column_lineage record';
+COMMENT ON COLUMN traced.asset IS 'asset key';
+COMMENT ON COLUMN traced.code_version IS 'code version this is true of';
+COMMENT ON COLUMN traced.column_name IS 'column of the asset; NULL in the one row of a record that names none';
+COMMENT ON COLUMN traced.upstream IS 'key of the asset it comes from';
+COMMENT ON COLUMN traced.upstream_column IS 'column it comes from';
+COMMENT ON COLUMN traced.how IS 'identity, transformed or indirect';
 
 CREATE TABLE run (
     run VARCHAR, kind VARCHAR, selection VARCHAR, partitions VARCHAR, force BOOLEAN, atomic BOOLEAN,

@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
-from . import audit, backfill, catalog, explain, lineage, list_assets, materialize, plan, query, runs, show, status
+from . import (
+    audit,
+    backfill,
+    catalog,
+    diff,
+    explain,
+    gc,
+    lineage,
+    list_assets,
+    materialize,
+    plan,
+    query,
+    rollback,
+    runs,
+    show,
+    status,
+)
 from .app import app, main
 
 __all__ = ["app", "main"]
 
-for command in (list_assets, plan, materialize, backfill, status, explain, runs, show, query, lineage, audit, catalog):
+_MAKING = (list_assets, plan, materialize, backfill)
+_LOOKING = (status, explain, runs, show, query, diff, lineage)
+_KEEPING = (rollback, gc, audit, catalog)
+
+for command in (*_MAKING, *_LOOKING, *_KEEPING):
     command.add_to(app)

@@ -41,6 +41,12 @@ PartitionRange = Annotated[
     typer.Option("--partitions", metavar="A..B", help="Only these partitions: a key, A..B, or several, by commas."),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Also what is fresh.")]
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        "--as-of", metavar="TIME|POSITION", help="As it was then: a time (UTC unless it says), or a journal record."
+    ),
+]
 Atomic = Annotated[bool, typer.Option("--atomic", help="Publish all cells of the run together at its end, or none.")]
 
 

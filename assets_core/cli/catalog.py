@@ -7,6 +7,9 @@ from typing import Annotated
 import typer
 
 from .app import AsJson, ProjectFolder
+from .catalog_backup import backup, restore
+from .catalog_compact import compact
+from .catalog_query import query
 from .output import print_json, print_table, say
 
 
@@ -18,7 +21,11 @@ def add_to(app: typer.Typer) -> None:
         rich_markup_mode=None,
     )
     group.command("tables")(tables)
+    group.command("query")(query)
     group.command("rebuild")(rebuild)
+    group.command("compact")(compact)
+    group.command("backup")(backup)
+    group.command("restore")(restore)
     app.add_typer(group)
 
 
@@ -31,15 +38,15 @@ def tables(
 
     Example: assets catalog tables cell
     """
-    from catalog.queries import load as query
+    from catalog.queries import load
     from catalog.session import Catalog
 
     from ..errors import UserError, did_you_mean
     from ..project import find_project
 
     with Catalog(find_project(project).state).read() as connection:
-        found = connection.sql(query("tables")).fetchall()
-        columns = connection.sql(query("columns"), params={"table": table}).fetchall() if table else []
+        found = connection.sql(load("tables")).fetchall()
+        columns = connection.sql(load("columns"), params={"table": table}).fetchall() if table else []
     if table is not None and table not in {name for name, *_ in found}:
         raise UserError(
             f"there is no table {table!r}{did_you_mean(table, [name for name, *_ in found])}",

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .app import AsJson, ProjectFolder
+from .app import AsJson, AsOf, ProjectFolder
 from .output import print_json
 
 if TYPE_CHECKING:
+    from ..model.keys import Cell
     from ..planning.state import AssetState, World
     from ..project import Project
 
@@ -22,10 +23,13 @@ def explain(
     cell: Annotated[
         str, typer.Argument(metavar="CELL", help="asset@partition, or the asset where it has no partitions.")
     ],
+    as_of: AsOf = None,
     as_json: AsJson = False,
     project: ProjectFolder = None,
 ) -> None:
     """Print why a cell is fresh or stale, what it reads, what its checks said, and its last failure.
+
+    With --as-of: the version that was current then, what made it from which versions, and what its checks had said.
 
     Example: assets explain flights@2013-01-01
     """
@@ -35,9 +39,12 @@ def explain(
     from ..project import find_project
 
     found = find_project(project)
-    world = look(found).world
-    state, position = find_cell(world, parse_cell(cell))
-    facts = _facts(found, world, state, position)
+    if as_of is not None:
+        facts = _facts_then(found, parse_cell(cell), as_of)
+    else:
+        world = look(found).world
+        state, position = find_cell(world, parse_cell(cell))
+        facts = _facts(found, world, state, position)
     if as_json:
         print_json(facts)
     else:
@@ -45,8 +52,7 @@ def explain(
 
 
 def _facts(found: Project, world: World, state: AssetState, position: int) -> dict[str, Any]:
-    from catalog.queries import load
-    from catalog.session import Catalog
+    from ..keeping.moments import END
 
     asset, ordinal = state.asset, state.first + position
     facts: dict[str, Any] = {"cell": str(state.cell(ordinal)), "asset": asset.key, "partition": state.key(ordinal)}
@@ -57,18 +63,44 @@ def _facts(found: Project, world: World, state: AssetState, position: int) -> di
         return {**facts, "state": "fresh" if state.present[position] else "missing", "causes": [], "inputs": []}
     facts |= _staleness(found, world, state, position)
     facts["inputs"] = _inputs(world, state, position)
-    names = {"asset": asset.key, "partition": facts["partition"]}
+    recorded = _recorded(found, asset.key, facts["partition"], END)
+    return facts | {name: value for name, value in recorded.items() if name != "then"}
+
+
+def _recorded(found: Project, asset: str, partition: str | None, position: int) -> dict[str, Any]:
+    """Return what the records say of a cell as of a position: who made it, its checks, its last failure."""
+    from catalog.queries import load
+    from catalog.session import Catalog
+
+    params = {"asset": asset, "partition": partition, "position": position}
+    rows: dict[str, list[dict[str, Any]]] = {}
     with Catalog(found.state).read() as connection:
-        answers = {
-            name: (relation.columns, relation.fetchall())
-            for name in ("cell_made", "cell_checks", "cell_last_failure")
-            for relation in [connection.sql(load(name), params=names)]
-        }
-    rows = {name: [dict(zip(columns, row, strict=True)) for row in found] for name, (columns, found) in answers.items()}
-    facts["made"] = next(iter(rows["cell_made"]), None)
-    facts["checks"] = rows["cell_checks"]
-    facts["failure"] = next(iter(rows["cell_last_failure"]), None)
-    return facts
+        for name in ("cell_then", "cell_made", "cell_checks", "cell_last_failure", "cell_inputs_then"):
+            relation = connection.sql(load(name), params=params)
+            rows[name] = [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
+    return {
+        "then": next(iter(rows["cell_then"]), None),
+        "made": next(iter(rows["cell_made"]), None),
+        "made_from": rows["cell_inputs_then"],
+        "checks": rows["cell_checks"],
+        "failure": next(iter(rows["cell_last_failure"]), None),
+    }
+
+
+def _facts_then(found: Project, cell: Cell, as_of: str) -> dict[str, Any]:
+    from ..errors import SelectionError
+    from ..keeping.moments import position_asked
+
+    position = position_asked(found, as_of)
+    assert position is not None  # noqa: S101  # it was given
+    recorded = _recorded(found, cell.asset, cell.partition, position)
+    then = recorded.pop("then")
+    if then is None and recorded["failure"] is None:
+        raise SelectionError(
+            f"nothing of {cell} was published as of record {position}", remedy="give a later time or position"
+        )
+    facts = {"cell": str(cell), "asset": cell.asset, "partition": cell.partition, "as_of": position}
+    return facts | (then or {"state": "failed"}) | recorded
 
 
 def _staleness(found: Project, world: World, state: AssetState, position: int) -> dict[str, Any]:
@@ -118,10 +150,11 @@ def _print(facts: dict[str, Any]) -> None:
     from .output import print_line as line
 
     line(f"{facts['cell']}: {facts['state']}")
-    line(f"  declared at {facts['file']}:{facts['line']}")
-    for cause in facts["causes"]:
+    if "file" in facts:
+        line(f"  declared at {facts['file']}:{facts['line']}")
+    for cause in facts.get("causes", []):
         line(f"  because {words(cause)}")
-    for given in facts["inputs"]:
+    for given in facts.get("inputs", []):
         partitions = ", ".join(given["partitions"][:4]) + (" ..." if len(given["partitions"]) > 4 else "")
         verb = "reads" if given["reads"] else "waits for"
         missing = f", missing: {', '.join(given['missing'][:4])}" if given["missing"] else ""
@@ -131,6 +164,10 @@ def _print(facts: dict[str, Any]) -> None:
     if made := facts.get("made"):
         commit = f", commit {made['commit_id'][:12]}" if made["commit_id"] else ""
         line(f"  made {made['at']} by {made['user_name']} in run {made['run']}{commit}, {made['seconds']:.3f} s")
+    if "as_of" in facts:
+        for given in facts["made_from"]:
+            partition = "" if given["partition"] is None else f"@{given['partition']}"
+            line(f"  made from {given['upstream']}{partition} at version {given['version']}")
     for check in facts.get("checks", []):
         verdict = "passed" if check["passed"] else f"did not pass ({check['severity']}): {check['message']}"
         line(f"  check {check['check_name']} {verdict}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .app import AsJson, ProjectFolder
+from .app import AsJson, AsOf, ProjectFolder
 from .output import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def lineage(
     ],
     upstream: Annotated[bool, typer.Option("--upstream", help="Only what it comes from.")] = False,
     downstream: Annotated[bool, typer.Option("--downstream", help="Only what is made of it.")] = False,
+    as_of: AsOf = None,
     as_json: AsJson = False,
     project: ProjectFolder = None,
 ) -> None:
@@ -38,7 +39,7 @@ def lineage(
         _print_events(found)
         return
     directions = [word for word, wanted in (("upstream", upstream), ("downstream", downstream)) if wanted]
-    edges = _edges(found, target, directions or ["upstream", "downstream"])
+    edges = _edges(found, target, directions or ["upstream", "downstream"], as_of)
     if as_json:
         print_json({"target": target, "edges": edges})
         return
@@ -61,25 +62,33 @@ def _print_events(found: Project) -> None:
                 print_line(line.rstrip("\n"))
 
 
-def _edges(found: Project, target: str, directions: list[str]) -> list[dict[str, Any]]:
+def _edges(found: Project, target: str, directions: list[str], as_of: str | None) -> list[dict[str, Any]]:
     from catalog.queries import load
     from catalog.session import Catalog
 
     from ..errors import SelectionError, did_you_mean
-    from ..lineage.walk import asset_edges, column_edges
+    from ..keeping.moments import END, position_asked
+    from ..lineage.walk import asset_edges, column_edges, declared_edges
 
+    position = position_asked(found, as_of)
+    params = {"position": position or END}
     asset, _, column = target.partition(".")
-    if asset not in found.graph.assets:
-        known = did_you_mean(asset, found.graph.assets)
-        raise SelectionError(f"there is no asset {asset!r}{known}", remedy="see: assets list")
-    if not column:
-        return [edge for direction in directions for edge in asset_edges(found.graph, asset, direction)]
     with Catalog(found.state).read() as connection:
-        rows = connection.sql(load("column_lineage")).fetchall()
-    known_columns = {f"{row[0]}.{row[1]}" for row in rows} | {f"{row[2]}.{row[3]}" for row in rows}
+        columns = connection.sql(load("column_lineage"), params=params).fetchall() if column else []
+        if position is not None:
+            edges = connection.sql(load("asset_lineage"), params=params).fetchall()
+            assets = [key for (key,) in connection.sql(load("declared_as_of"), params=params).fetchall()]
+    if position is None:
+        edges, assets = declared_edges(found.graph), list(found.graph.assets)
+    if asset not in assets:
+        when = "there is no" if position is None else "then there was no"
+        raise SelectionError(f"{when} asset {asset!r}{did_you_mean(asset, assets)}", remedy="see: assets list")
+    if not column:
+        return [edge for direction in directions for edge in asset_edges(edges, asset, direction)]
+    known_columns = {f"{row[0]}.{row[1]}" for row in columns} | {f"{row[2]}.{row[3]}" for row in columns}
     if target not in known_columns:
         raise SelectionError(
             f"nothing is recorded of column {target!r}{did_you_mean(target, known_columns)}",
             remedy="columns are known for SQL assets that were materialized",
         )
-    return [edge for direction in directions for edge in column_edges(rows, target, direction)]
+    return [edge for direction in directions for edge in column_edges(columns, target, direction)]

@@ -1,4 +1,4 @@
-"""`assets query`: SQL over the published data of all assets."""
+"""`assets query`: SQL over the published data of all assets, now or as it was."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import typer
 
 from .app import AsJson, ProjectFolder
 from .output import print_json, print_table
+from .show import AsOf
 
 
 def add_to(app: typer.Typer) -> None:
@@ -19,6 +20,7 @@ def query(
         str,
         typer.Argument(metavar="SQL", help="A query in DuckDB's SQL; tables are asset keys (quote one with a slash)."),
     ],
+    as_of: AsOf = None,
     as_json: AsJson = False,
     project: ProjectFolder = None,
 ) -> None:
@@ -26,11 +28,13 @@ def query(
 
     Example: assets query "SELECT carrier, sum(flights) FROM carrier_months GROUP BY carrier ORDER BY 2 DESC"
     """
-    from ..published import Published
+    from ..keeping.moments import position_asked
+    from ..project import find_project
+    from ..published import reading
 
-    published = Published.of(project)
-    connection = published.connect()
-    columns, rows = published.ask(connection, sql)
+    found = find_project(project)
+    with reading(found, position_asked(found, as_of)) as published:
+        columns, rows = published.ask(published.connect(), sql)
     if as_json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
     else:

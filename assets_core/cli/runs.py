@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .app import AsJson, ProjectFolder
+from .app import AsJson, AsOf, ProjectFolder
 from .output import print_json, print_table
 
 _COLUMNS = [
@@ -33,6 +33,7 @@ def add_to(app: typer.Typer) -> None:
 
 def runs(
     limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
+    as_of: AsOf = None,
     as_json: AsJson = False,
     project: ProjectFolder = None,
 ) -> None:
@@ -46,14 +47,20 @@ def runs(
     from catalog.session import Catalog
 
     from ..execution.lease import is_alive
+    from ..keeping.moments import END, position_asked
     from ..project import find_project
 
     found = find_project(project)
+    position = position_asked(found, as_of) or END
     with Catalog(found.state).read() as connection:
-        rows = connection.sql(load("runs"), params={"limit": limit}).fetchall()
+        rows = connection.sql(load("runs"), params={"limit": limit, "position": position}).fetchall()
     place = _COLUMNS.index("state")
     for number, row in enumerate(rows):
-        if row[place] == "running" and not is_alive(found.state / "runs", row[0], found.settings.lease_seconds):
+        if (
+            as_of is None
+            and row[place] == "running"
+            and not is_alive(found.state / "runs", row[0], found.settings.lease_seconds)
+        ):
             rows[number] = (*row[:place], "stopped", *row[place + 1 :])
     if as_json:
         print_json([dict(zip(_COLUMNS, row, strict=True)) for row in rows])

@@ -1,4 +1,4 @@
-"""`assets show`: the data of an asset: schema, rows, first rows."""
+"""`assets show`: the data of an asset: schema, rows, first rows; now or as it was."""
 
 from __future__ import annotations
 
@@ -9,6 +9,13 @@ import typer
 from .app import AsJson, ProjectFolder
 from .output import print_json, print_table, say
 
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        "--as-of", metavar="TIME|POSITION", help="As it was then: a time (UTC unless it says), or a journal record."
+    ),
+]
+
 
 def add_to(app: typer.Typer) -> None:
     app.command("show")(show)
@@ -18,6 +25,7 @@ def show(
     asset: Annotated[str, typer.Argument(metavar="ASSET", help="The asset's key.")],
     partition: Annotated[str | None, typer.Option("--partition", metavar="KEY", help="Only this partition.")] = None,
     limit: Annotated[int, typer.Option(min=0, help="How many first rows.")] = 10,
+    as_of: AsOf = None,
     as_json: AsJson = False,
     project: ProjectFolder = None,
 ) -> None:
@@ -25,14 +33,18 @@ def show(
 
     Example: assets show carrier_months --partition 2013-01 --limit 5
     """
-    from ..published import Published, rows_of
+    from ..keeping.moments import position_asked
+    from ..project import find_project
+    from ..published import reading, rows_of
 
-    published = Published.of(project)
-    cells = published.cells(asset, partition)
-    connection = published.connect()
-    relation = published.relation(connection, cells)
-    columns = [{"name": name, "type": str(kind)} for name, kind in zip(relation.columns, relation.types, strict=True)]
-    first = rows_of(relation.limit(limit))
+    found = find_project(project)
+    with reading(found, position_asked(found, as_of)) as published:
+        cells = published.cells(asset, partition)
+        relation = published.relation(published.connect(), cells)
+        columns = [
+            {"name": name, "type": str(kind)} for name, kind in zip(relation.columns, relation.types, strict=True)
+        ]
+        first = rows_of(relation.limit(limit))
     facts = {
         "asset": asset,
         "partition": partition,

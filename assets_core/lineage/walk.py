@@ -9,17 +9,20 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..model.graph import Graph
-from ..model.keys import AssetKey
 
 
-def asset_edges(graph: Graph, start: str, direction: str) -> Iterator[dict[str, Any]]:
-    """Yield the edges between assets that are reached from one."""
-    pairs = [
+def declared_edges(graph: Graph) -> list[tuple[str, str, str]]:
+    """Return the edges between the assets of a graph: upstream, asset, how."""
+    return [
         (edge.upstream, key, "reads" if edge.hand_off is not None else "waits for")
         for key, asset in graph.assets.items()
         for edge in asset.edges
     ]
-    yield from _walk([(str(source), str(target), how) for source, target, how in pairs], AssetKey(start), direction)
+
+
+def asset_edges(edges: Iterable[tuple[str, str, str]], start: str, direction: str) -> Iterator[dict[str, Any]]:
+    """Yield the edges between assets that are reached from one; `edges`: upstream, asset, how."""
+    yield from _walk(list(edges), start, direction)
 
 
 def column_edges(

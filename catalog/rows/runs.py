@@ -29,26 +29,14 @@ STATEMENTS = (
         """,
     ),
     on(
-        "column_lineage withdrawn",
-        """
-        CREATE OR REPLACE TEMP TABLE newest_lineage AS
-        SELECT * FROM (
-            SELECT seq, asset, code_version, columns FROM column_lineage_now
-            UNION ALL SELECT seq, asset, NULL, NULL FROM withdrawn_now)
-        QUALIFY row_number() OVER (PARTITION BY asset ORDER BY seq DESC) = 1
-        """,
-    ),
-    on(
-        "column_lineage withdrawn",
-        "DELETE FROM column_lineage WHERE asset IN (SELECT l.asset FROM newest_lineage AS l)",
-    ),
-    on(
         "column_lineage",
         """
-        INSERT INTO column_lineage
-        SELECT asset, c.key, s[1], s[2], s[3], code_version
-        FROM (SELECT asset, code_version, c, unnest(c.value) AS s
-            FROM (SELECT asset, code_version, unnest(map_entries(columns)) AS c FROM newest_lineage))
+        INSERT INTO traced
+        SELECT seq, asset, code_version, c.key, s[1], s[2], s[3]
+        FROM (SELECT seq, asset, code_version, c, unnest(coalesce(c.value, [NULL])) AS s
+            FROM (SELECT seq, asset, code_version, unnest(CASE WHEN cardinality(columns) > 0 THEN map_entries(columns)
+                    ELSE [NULL] END) AS c
+                FROM column_lineage_now))
         """,
     ),
     # A run that is resumed goes on under its name: it keeps its first start, and is running again.

@@ -105,7 +105,8 @@ def test_every_table_view_and_column_says_what_it_means() -> None:
         assert silent == []
         assert _rows(connection, "SELECT count(*) FROM duckdb_columns() WHERE NOT internal")[0][0] > 250
         macros = "SELECT function_name, comment FROM duckdb_functions() WHERE NOT internal ORDER BY ALL"
-        known = ["asset_as_of", "cell_as_of", "check_as_of", "failure_as_of", "position_at"]
+        states = ["asset", "cell", "check", "column_lineage", "failure", "upstream"]
+        known = sorted([*(f"{state}_as_of" for state in states), "position_at"])
         assert [name for name, comment in _rows(connection, macros) if comment] == known
 
 
@@ -200,9 +201,9 @@ def test_every_record_of_a_run_lands_in_its_tables(tmp_path: Path) -> None:
                 (13, nine, RUN, "a", "p5", "an upstream failed"),
                 (13, nine, RUN, "a", None, "an upstream failed"),
             ],
-            "column_lineage": [
-                ("a", "id", "up", "day", "indirect", code),
-                ("a", "id", "up", "key", "identity", code),
+            "traced": [
+                (14, "a", code, "id", "up", "day", "indirect"),
+                (14, "a", code, "id", "up", "key", "identity"),
             ],
             "collection": sorted(
                 (16, nine, "a", digest(version), None, "older than a year") for version in ("old", "older")
@@ -380,6 +381,10 @@ def test_a_withdrawn_asset_leaves_its_history_but_no_declaration_and_no_lineage(
             assert _rows(connection, f"SELECT count(*) FROM {table}") == [(count,)], table
         apply(connection, _lines(tmp_path, [withdrawn("a"), column_lineage("a", "2", lineage), declared("a")]))
         assert _rows(connection, "SELECT code_version FROM column_lineage") == [("2",)]
+        versions = [_rows(connection, f"SELECT code_version FROM column_lineage_as_of({seq})") for seq in range(1, 11)]
+        assert versions == [[]] * 2 + [[("1",)]] * 3 + [[]] * 3 + [[("2",)]] * 2
+        apply(connection, _lines(tmp_path, [column_lineage("a", "3", {})]))
+        assert _rows(connection, "SELECT * FROM column_lineage") == []
         assert _rows(connection, "SELECT declared_seq FROM asset") == [(10,)]
 
 

@@ -20,6 +20,7 @@ from catalog_facts import (
     claimed,
     claimed_steps,
     collected,
+    column_lineage,
     declared,
     digest,
     failed,
@@ -38,6 +39,7 @@ from catalog.journal import Journal
 from catalog.segments import read_lines
 
 Rows = list[tuple[Any, ...]]
+STATES = ("asset", "cell", "check", "column_lineage", "failure", "upstream")
 NINE = datetime.fromisoformat("2026-01-31T09:00:00")
 EIGHT = datetime.fromisoformat("2026-01-31T08:00:00")
 
@@ -61,6 +63,7 @@ FACTS: list[Fact] = [
     skipped("a", ["p3"]),  # 18
     collected(("a", "v0")),  # 19
     run_ended(),  # 20
+    column_lineage("a", "k", {"id": [["up", "key", "identity"]]}),  # 21
 ]
 
 
@@ -216,7 +219,7 @@ def _everything(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """Ask every view and macro; return how many rows each gives."""
     connection.execute("SET enable_external_access = false")
     names = [name for (name,) in _rows(connection, "SELECT view_name FROM duckdb_views() WHERE NOT internal")]
-    names += [f"{thing}_as_of(position_at('2100-01-01'))" for thing in ("cell", "check", "failure", "asset")]
+    names += [f"{thing}_as_of(position_at('2100-01-01'))" for thing in STATES]
     return {name: len(_rows(connection, f"FROM {name}")) for name in names}
 
 

@@ -233,7 +233,7 @@ def recover(folder: Path) -> Answer:
 
 @operation("verify")
 def verify(folder: Path) -> Answer:
-    answer = command(folder, "catalog", "verify")
+    answer = command(folder, "audit", "verify")
     return {"problems": [str(answer)] if answer["code"] else []}
 
 

@@ -20,7 +20,7 @@ RULES = tuple(
         ("folder: make", "create|open|write", r"\.gitignore"),
         ("lease: take", "mkdir|create|open|pwrite", "runs(/.*)?"),
         ("lease: give back", "unlink", "runs/.*"),
-        ("definitions: note", "create|open|write|rename", r"definitions\.\d+"),
+        ("definitions: note", "create|open|write|rename", r"definitions\.\d+\.new"),
         ("index lock: open", "create|open", r"catalog\.lock(\.turn)?"),
         ("journal: open", "mkdir|create|open", r"journal|journal/lock"),
         ("witness: note the end", "pwrite", "journal/lock"),

@@ -1,0 +1,106 @@
+"""Restore: make the state of a project from the newest backup at a place, proved while it is copied, or nothing.
+
+Called by `assets catalog restore`. It must not know how a backup is made.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from catalog import head
+from catalog.audit import prove
+from catalog.errors import disk_errors
+from catalog.locks import held
+from catalog.segments import segments
+from catalog.session import Catalog
+
+from ..errors import AssetsError, UserError
+from ..io.parquet_store import make_durable
+from ..project import Project
+from .destination import Destination
+from .manifest import Manifest, fetch, manifests
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """Which backup a project was made from, and the records that were proved."""
+
+    manifest: Manifest
+    records: int
+
+
+def restore(project: Project, there: Destination) -> Restored:
+    """Give a project that has no journal the state of the newest backup.
+
+    *Raises* UserError, BackupDamaged, CatalogError; the project is then as it was.
+    """
+    manifest = next(manifests(there, there.sizes()), None)
+    if manifest is None:
+        raise UserError(
+            f"{there} holds no backup", remedy="name the folder or URL that `assets catalog backup` was given"
+        )
+    _require_no_journal(project.state)
+    draft = project.state.with_name(f"{project.state.name}.restoring")
+    with disk_errors(draft):
+        draft.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(draft, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with held(descriptor, draft, exclusive=True), disk_errors(draft):
+            _empty(draft)
+            records = _build(there, manifest, draft)
+            _require_no_journal(project.state)
+            _put_in_place(draft, project.state)
+    finally:
+        os.close(descriptor)
+        shutil.rmtree(draft, ignore_errors=True)
+    return Restored(manifest, records)
+
+
+def _require_no_journal(state: Path) -> None:
+    journal, data = state / "journal", state / "data"
+    for folder, is_used in ((journal, bool(segments(journal))), (data, data.is_dir() and any(data.iterdir()))):
+        if is_used:
+            raise UserError(
+                f"{folder} is there already, and would be overwritten",
+                remedy="restore into a folder that has the definitions only, or move the .assets folder away first",
+            )
+
+
+def _build(there: Destination, manifest: Manifest, draft: Path) -> int:
+    """Make the whole state, durable, and prove it; return the number of records."""
+    fetch(there, manifest, draft, with_data=True)
+    with (draft / "journal" / head.NAME).open("wb") as file:
+        head.write(file.fileno(), manifest.place)
+        os.fsync(file.fileno())
+    Catalog(draft).rebuild()
+    proof = prove(draft / "journal")
+    if proof.problems:
+        raise AssetsError(
+            f"{there}: {manifest.name}: {proof.problems[0]}",
+            remedy="the backup is what was backed up, and that was wrong already: restore an older one",
+        )
+    for folder, _, _ in os.walk(draft):
+        make_durable(Path(folder))
+    return proof.records
+
+
+def _put_in_place(draft: Path, state: Path) -> None:
+    """Give the new state its name; what is there holds nothing that cannot be made again."""
+    aside = state.with_name(f"{state.name}.before-restore")
+    _empty(aside)
+    if state.exists():
+        state.rename(aside)
+    draft.rename(state)
+    make_durable(state.parent)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
