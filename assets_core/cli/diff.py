@@ -30,7 +30,7 @@ def diff(
             help="A version's first six digits or more, `current`, `previous`, a time, or a journal record.",
         ),
     ],
-    after: Annotated[str, typer.Argument(metavar="[V2]", help="The version to compare it with, likewise.")] = "current",
+    after: Annotated[str, typer.Argument(metavar="V2", help="The version to compare it with, likewise.")] = "current",
     key: Annotated[
         str | None, typer.Option("--key", metavar="COLUMNS", help="Columns that name a row, by commas.")
     ] = None,

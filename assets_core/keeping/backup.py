@@ -23,7 +23,7 @@ from catalog.errors import disk_errors
 from catalog.locks import in_turn
 from catalog.queries import load as query
 from catalog.records import Tail
-from catalog.segments import HASH, segments
+from catalog.segments import HASH, segments, tail
 from catalog.session import Catalog
 
 from .. import __version__
@@ -63,6 +63,8 @@ def back_up(project: Project, there: Destination, now: datetime) -> Backup:
 
     *Raises* CatalogBusy, JournalDamaged, UserError, BackupDamaged, AssetsError.
     """
+    if tail(project.state / "journal").seq == 0:
+        raise UserError(f"{project.root} has nothing to back up yet", remedy="materialize something first")
     name = str(uuid.uuid4())
     scratch = project.state / "staging" / name  # who collects files removes it, should this process be killed
     # All that the journal speaks of is read: as of its beginning, so nothing is collected meanwhile.
@@ -80,8 +82,6 @@ def _back_up(project: Project, there: Destination, scratch: Path, now: datetime)
     known = _Known(there, sizes)
     with unchanging(project.state / "journal"):  # or else it may lose texts of which no record up to the place tells
         place, data = _published(project)
-        if place.seq == 0:
-            raise UserError(f"{project.state} has nothing to back up yet", remedy="materialize something first")
         if known.newest is not None:
             _require_same_journal(project.state / "journal", there, known.newest.place, place)
         journal = [_stored(one, None, known) for one in _journal(project.state / "journal", place, scratch)]

@@ -39,9 +39,7 @@ def restore(project: Project, there: Destination) -> Restored:
     """
     manifest = next(manifests(there, there.sizes()), None)
     if manifest is None:
-        raise UserError(
-            f"{there} holds no backup", remedy="name the folder or URL that `assets catalog backup` was given"
-        )
+        raise UserError(f"{there} holds no backup", remedy="name the place that `assets catalog backup` was given")
     _require_no_journal(project.state)
     draft = project.state.with_name(f"{project.state.name}.restoring")
     with disk_errors(draft):
@@ -49,13 +47,15 @@ def restore(project: Project, there: Destination) -> Restored:
         descriptor = os.open(draft, os.O_RDONLY | os.O_CLOEXEC)
     try:
         with held(descriptor, draft, exclusive=True), disk_errors(draft):
-            _empty(draft)
-            records = _build(there, manifest, draft)
-            _require_no_journal(project.state)
-            _put_in_place(draft, project.state)
+            try:
+                _empty(draft)
+                records = _build(there, manifest, draft)
+                _require_no_journal(project.state)
+                _put_in_place(draft, project.state)
+            finally:
+                shutil.rmtree(draft, ignore_errors=True)
     finally:
         os.close(descriptor)
-        shutil.rmtree(draft, ignore_errors=True)
     return Restored(manifest, records)
 
 

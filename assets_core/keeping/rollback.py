@@ -74,19 +74,15 @@ def roll_back(
     if not moves or is_trial:
         guard.facts([])
         return RolledBack(moves, unchanged)
-    record: Fact = (
-        "rolled_back",
-        {
-            "cells": [[move.cell.asset, move.cell.partition, move.then.version] for move in moves],
-            "to": to,
-            "reason": reason,
-        },
-    )
+    gone_back = [[move.cell.asset, move.cell.partition, move.then.version] for move in moves]
+    fact: Fact = ("rolled_back", {"cells": gone_back, "to": to, "reason": reason})
     journal = open_journal(project, view.position)
     try:
-        records = journal.turn(lambda lines: [*guard.facts(lines), record])
+        records = journal.turn(lambda lines: [*guard.facts(lines), fact])
     finally:
         journal.close()
+    for record in records[:-1]:
+        parquet_store(project, record.payload["run"]).clear_staging()
     return RolledBack(moves, unchanged, records[-1].seq)
 
 
@@ -176,7 +172,6 @@ class _Guard:
                     f"run {run} is at work on {cell}; nothing was rolled back", remedy="wait for it, or interrupt it"
                 )
             endings.append(interrupted(run))  # else it could wake up and publish over what is rolled back
-            parquet_store(self._project, run).clear_staging()
         return endings
 
     def _refuse(self, record: Record) -> None:

@@ -148,7 +148,7 @@ _TURNS = st.one_of(
 )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     facts=st.one_of(
         st.lists(_TURNS, min_size=4, max_size=14),
@@ -306,7 +306,7 @@ class Stopped(BaseException):
 
 def states_when_killed(state: Path, horizon: datetime) -> Iterator[Path]:
     """Yield a copy of the folder as a process leaves it that is killed before the n-th of its calls, for every n."""
-    number = 0
+    number, seen = 0, set()
     while True:
         copy = state.parent / f"killed {number}" / ".assets"
         shutil.copytree(state, copy)
@@ -320,7 +320,11 @@ def states_when_killed(state: Path, horizon: datetime) -> Iterator[Path]:
         _, status = os.waitpid(child, 0)
         if os.waitstatus_to_exitcode(status) != -signal.SIGKILL:
             return
-        yield copy
+        left = frozenset(contents(copy).items()), frozenset(path.name for path in copy.iterdir())
+        if left not in seen:  # many calls only make durable what is there
+            seen.add(left)
+            yield copy
+        shutil.rmtree(copy.parent)
         number += 1
 
 
@@ -344,8 +348,8 @@ def _die_before(number: int) -> None:
 def test_killed_at_any_moment_it_has_lost_nothing_and_the_next_one_ends_it(
     state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal_module, "SEGMENT_BYTES", 2500)
-    _, times = written(state, rebuilds(6))
+    monkeypatch.setattr(journal_module, "SEGMENT_BYTES", 4500)
+    _, times = written(state, rebuilds(3))
     before = answers(state)
     seen = set()
     for copy in states_when_killed(state, times[-1]):
@@ -365,14 +369,13 @@ def test_killed_at_any_moment_it_has_lost_nothing_and_the_next_one_ends_it(
         done = drop(copy, journal, None if is_stated else times[-1])
         proof = prove(folder)
         assert proof.problems == []
-        assert proof.pruned > 15
+        assert proof.pruned > 5
         assert done.dropped <= proof.pruned
         assert answers(copy) == before
         assert not list(folder.glob("*.new"))
         names = [path.name[:20] for path in folder.glob("0*")]
         assert len(names) == len(set(names))
-        shutil.rmtree(copy)
-    assert len(seen) > 5
+    assert len(seen) > 3
 
 
 def test_what_a_rollback_needs_meanwhile_is_not_dropped(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:

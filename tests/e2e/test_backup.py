@@ -22,7 +22,7 @@ import pytest
 from command import Project, ended, kill, wait_until
 
 from catalog.audit import prove
-from catalog.segments import segments
+from catalog.segments import read, segments
 from catalog.session import Catalog
 
 ASSETS = """
@@ -56,6 +56,18 @@ def days(project: Project) -> Project:
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     return tmp_path / "backups"
+
+
+class Pipe:
+    """Stands where a file was: whoever reads that waits."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._aside = file.rename(file.with_suffix(".aside"))
+        os.mkfifo(file)
+
+    def remove(self) -> None:
+        self._aside.rename(self._file)
 
 
 def elsewhere(project: Project, name: str = "elsewhere") -> Project:
@@ -158,23 +170,33 @@ def test_damaged_data_is_not_backed_up(days: Project, place: Path) -> None:
 
 def test_a_killed_backup_leaves_no_manifest_and_the_next_one_completes_it(days: Project, place: Path) -> None:
     days.must("materialize", "*")
-    # A pipe where a file is to be written: the process waits there, in the midst of copying.
-    waiting = (
-        place / "data" / "second" / f"{sorted((days.root / '.assets' / 'data' / 'second').iterdir())[-1].name}.new"
-    )
-    waiting.parent.mkdir(parents=True)
-    os.mkfifo(waiting)
+    pipe = Pipe(max((days.root / ".assets" / "data" / "second").iterdir()))
     process = days.start("catalog", "backup", str(place))
     wait_until(lambda: len(list(place.glob("data/*/*.parquet"))) > 30, process)
     kill(process)
     assert not list(place.glob("backup-*"))
     assert days.run("catalog", "restore", str(place)).code == 2
-    waiting.unlink()
+    pipe.remove()
     made = days.must("catalog", "backup", str(place), "--json").value
     assert 0 < made["copied"] < made["files"]
     other = elsewhere(days)
     other.must("catalog", "restore", str(place))
     assert_same(days, other, 62)
+
+
+def test_a_killed_restore_leaves_no_project_and_the_next_one_makes_it(days: Project, place: Path) -> None:
+    days.must("materialize", "*")
+    days.must("catalog", "backup", str(place))
+    other = elsewhere(days)
+    pipe = Pipe(max((place / "data" / "second").iterdir()))
+    process = other.start("catalog", "restore", str(place))
+    wait_until(lambda: len(list(other.root.glob(".assets.restoring/data/*/*.parquet"))) > 30, process)
+    kill(process)
+    assert not (other.root / ".assets").exists()
+    pipe.remove()
+    other.must("catalog", "restore", str(place))
+    assert_same(days, other, 62)
+    assert not list(other.root.glob(".assets.*"))
 
 
 def test_a_project_with_a_journal_is_not_overwritten(days: Project, place: Path) -> None:
@@ -205,37 +227,40 @@ def test_what_a_backup_needs_is_not_collected_meanwhile(days: Project, place: Pa
         os.utime(file, (0, 0))
     collect = ("gc", "--keep-days", "0", "--keep-versions", "1", "--json")
     assert len(days.must(*collect).value["files"]) == 2
-    victim = max((days.root / ".assets" / "data" / "first").iterdir())
-    waiting = place / "data" / "first" / f"{victim.name}.new"
-    waiting.parent.mkdir(parents=True)
-    os.mkfifo(waiting)
+    pipe = Pipe(max((days.root / ".assets" / "data" / "first").iterdir()))
     process = days.start("catalog", "backup", str(place))
     wait_until(lambda: len(list(place.glob("data/*/*.parquet"))) == 2, process)
     assert days.must(*collect).value["files"] == []
     kill(process)
-    assert len(days.must(*collect).value["files"]) == 2
+    pipe.remove()
+    assert [one["version"] is None for one in days.must(*collect).value["files"]] == [False, False, True]
 
 
 def test_compaction_and_pruning_change_nothing_for_the_user(days: Project, place: Path) -> None:
     for mark in "!?":
         days.must("materialize", "*", "--partitions", "2024-01-01..2024-01-05")
         days.must("audit", "anchor")
-        days.edit("assets.py", "[partition.key", f'["{mark}" + partition.key')
+        days.edit("assets.py", '"day": [', f'"day": ["{mark}" + ')
     days.must("materialize", "*", "--partitions", "2024-01-01..2024-01-05")
     days.must("audit", "anchor")
     days.write("assets.toml", '[project]\nname = "small"\n[retention]\nkeep_days = 1\nkeep_versions = 1\n')
     plan = days.must("plan", "*", "--json").value
     status = days.must("status", "--json").value
-    told = days.must("catalog", "compact", "--prune-before", "0", "--dry-run", "--json").value["pruned"]
-    assert told["texts"] == 0  # superseded less than a day ago
+    made = sum(record.kind == "materialized" for record in read(days.root / ".assets" / "journal"))
     done = days.must("catalog", "compact", "--json").value
     assert done["segments"] == 3
     assert done["bytes_after"] < done["bytes_before"]
     assert done["pruned"]["texts"] == 0
+    assert all(segment.is_compressed for segment in segments(days.root / ".assets" / "journal")[:-1])
+    told = days.must("catalog", "compact", "--prune-before", "0", "--dry-run", "--json").value["pruned"]
+    done = days.must("catalog", "compact", "--prune-before", "0", "--json").value["pruned"]
+    assert done["texts"] == told["texts"] > 0
     assert days.must("plan", "*", "--json").value == plan
     assert days.must("status", "--json").value == status
-    assert days.must("audit", "verify", "--json").value["problems"] == []
-    assert all(segment.is_compressed for segment in segments(days.root / ".assets" / "journal")[:-1])
+    assert days.must("audit", "verify", "--json").value["pruned"] == done["texts"]
+    with Catalog(days.root / ".assets").read() as connection:  # what was superseded a moment ago has its data still
+        ((left,),) = connection.sql("SELECT count(*) FROM materialization").fetchall()
+    assert left == made
     assert days.must("catalog", "compact", "--json").value["segments"] == 0
     days.must("catalog", "backup", str(place))
     other = elsewhere(days)

@@ -205,6 +205,40 @@ def rebuild(folder: Path) -> Answer:
     return command(folder, "catalog", "rebuild")
 
 
+def close_segments(folder: Path) -> None:
+    """Close the journal's segment, so that there is something to compress."""
+    appender = Journal(folder / ".assets" / "journal", {"user": "test"})
+    appender.seal("test")
+    appender.close()
+    settle(folder)
+
+
+@operation("compact", base="new", arrange=close_segments)
+def compact(folder: Path) -> Answer:
+    return command(folder, "catalog", "compact")
+
+
+@operation("prune", base="new", arrange=close_segments)
+def prune(folder: Path) -> Answer:
+    return command(folder, "catalog", "compact", "--prune-before", "0")
+
+
+@operation("gc", base="new", arrange=settle)
+def gc(folder: Path) -> Answer:
+    return command(folder, "gc", "--keep-days", "0", "--keep-versions", "1", "--delete")
+
+
+@operation("rollback", base="new", arrange=settle)
+def rollback(folder: Path) -> Answer:
+    first_end = next(record["seq"] for record in records(folder) if record["kind"] == "run_ended")
+    return command(folder, "rollback", "total", "--to", str(first_end))
+
+
+@operation("anchor", base="new", arrange=settle)
+def anchor(folder: Path) -> Answer:
+    return command(folder, "audit", "anchor")
+
+
 # What is asked afterwards
 
 

@@ -18,6 +18,18 @@ FOLLOW = frozenset(["folder: make", "index lock: open", "index: remove write-ahe
 APPLY = FOLLOW | {"index: write write-ahead log", "index: fsync write-ahead log", "index: write", "index: fsync"}
 REPLACE = FOLLOW | {"index draft: remove", "index draft: write", "index draft: fsync", "index: rename into place"}
 APPEND = frozenset(["journal: open", "journal: write group", "journal: fsync", "witness: note the end"])
+COMPACT = frozenset(
+    [
+        "folder: make",
+        "index lock: open",
+        "journal: open",
+        "journal: new segment",
+        "compaction: take turns",
+        "compaction: write draft",
+        "compaction: rename into place",
+        "compaction: remove what was replaced",
+    ]
+)
 PUBLISH = frozenset(
     [
         "lease: take",
@@ -40,6 +52,11 @@ STEPS: Mapping[str, frozenset[str]] = {
     "migrate": REPLACE | {"definitions: note"},
     "publish": PUBLISH | APPEND | APPLY,
     "publish_first": PUBLISH | APPEND | APPLY | REPLACE | {"journal: new segment", "data: make folder"},
+    "compact": COMPACT,
+    "prune": COMPACT | APPEND | REPLACE | {"index: remove", "lineage: write"},
+    "gc": APPEND | {"folder: make", "index lock: open", "collection: remove file", "data: fsync folder"},
+    "rollback": APPEND | {"folder: make", "index lock: open", "definitions: note"},
+    "anchor": APPEND | {"folder: make", "journal: new segment"},
 }
 """What each operation does: a step that is new, or not reached any more, fails the suite."""
 
@@ -50,11 +67,17 @@ TRIED: Mapping[str, frozenset[str]] = {
     "rebuild": REPLACE - FOLLOW,
     "publish": PUBLISH | {"folder: make", "journal: write group", "journal: fsync"},
     "publish_first": frozenset(["data: make folder"]),
+    "compact": COMPACT - {"folder: make", "index lock: open", "journal: open"},
+    "prune": (COMPACT - {"journal: open"}) | {"index: remove", "index: rename into place", "journal: write group"},
+    "gc": frozenset(["collection: remove file", "data: fsync folder", "journal: write group"]),
+    "rollback": frozenset(["journal: write group", "journal: fsync"]),
+    "anchor": frozenset(["journal: new segment", "journal: write group"]),
 }
 """Where each step is tried: in the quickest operation, and appending once more where data hangs on it."""
 
 CHANGE_NOTHING = frozenset(["open", "fsync", "fdatasync"])
 TAKE_SPACE = WRITES | {"create", "mkdir"}
+
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
