@@ -4,18 +4,26 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.up-to-date
+OLDEST_DUCKDB := $(VENV)/duckdb-1.5
 
-.PHONY: setup demo test check lock bench soak clean
+.PHONY: setup oldest-duckdb demo test check lock bench soak clean
 
 setup: $(STAMP)
 
 # One environment with the project, its extras and the test tools, pinned with hashes.
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock requirements-duckdb-1.5.lock pyproject.toml
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || { echo "needs Python 3.11 or newer: make setup PYTHON=/path/to/python3.11"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(MAKE) --no-print-directory oldest-duckdb
 	touch $@
+
+# DuckDB 1.5 in a folder of its own, for the tests that run the product on both lines.
+oldest-duckdb:
+	rm -rf $(OLDEST_DUCKDB)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $(OLDEST_DUCKDB) --no-deps \
+	    --require-hashes -r requirements-duckdb-1.5.lock
 
 # A year of real flights: land the raw files, make everything that is stale, show where it stands.
 demo: setup
@@ -47,6 +55,8 @@ lock: setup
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	    --all-extras --group dev pyproject.toml --output-file requirements.lock
+	echo "duckdb==1.5.5" | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-deps \
+	    --no-emit-index-url --no-header --no-annotate --output-file requirements-duckdb-1.5.lock -
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-from .app import AsJson, ProjectFolder
+from .app import AsJson, AsOf, ProjectFolder
 from .output import print_json, print_table
-from .show import AsOf
 
 
 def add_to(app: typer.Typer) -> None:

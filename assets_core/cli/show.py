@@ -6,15 +6,8 @@ from typing import Annotated
 
 import typer
 
-from .app import AsJson, ProjectFolder
+from .app import AsJson, AsOf, ProjectFolder
 from .output import print_json, print_table, say
-
-AsOf = Annotated[
-    str | None,
-    typer.Option(
-        "--as-of", metavar="TIME|POSITION", help="As it was then: a time (UTC unless it says), or a journal record."
-    ),
-]
 
 
 def add_to(app: typer.Typer) -> None:

@@ -77,7 +77,7 @@ class ParquetInput:
         except (OSError, pa.ArrowInvalid) as error:
             raise InputError(
                 f"published data cannot be read: {error}",
-                remedy="run `assets catalog verify` to see what is damaged, then materialize it with --force",
+                remedy="run `assets audit verify` to see what is damaged, then materialize it with --force",
             ) from error
 
     def scannable(self) -> pa.dataset.Dataset:

@@ -119,15 +119,14 @@ def assert_proved(state: Path, dropped: int) -> None:
     assert Catalog(state).verify() == []
 
 
-def rebuilds(count: int = 12) -> list[list[Fact]]:
-    """Return runs, each of which makes one cell anew; every hour one."""
-    groups: list[list[Fact]] = [[declared("a")]]
+def rebuilds(count: int = 12, asset: str = "a") -> list[list[Fact]]:
+    """Return runs, each of which makes the same cell anew; every hour one."""
+    groups: list[list[Fact]] = [[declared(asset)]]
     for number in range(count):
         run, version = f"{number:08}-0000-4000-8000-000000000000", f"v{number}"
-        groups.append([run_started(run), claimed(run=run)])
-        groups.append(
-            [materialized(version=version, run=run), judged(version=version), published(("a", None, version, "k"))]
-        )
+        groups.append([run_started(run), claimed(asset, run=run)])
+        made = materialized(asset, version=version, run=run)
+        groups.append([made, judged(asset, version=version), published((asset, None, version, "k"))])
         groups.append([run_ended(run)])
     return groups
 
@@ -250,6 +249,33 @@ def test_versions_whose_data_is_kept_keep_their_records(state: Path) -> None:
     assert [version for (version,) in kept] == last
     assert last[-3:] == [digest(f"v{number}") for number in (9, 10, 11)]
     assert len(last) == 4  # with the first: since then partitions are numbered as they are
+
+
+def test_a_version_that_came_back_is_not_judged_by_the_verdict_of_the_time_before(state: Path) -> None:
+    groups = [
+        [observed("a", None, "v"), materialized("b", None, "x")],
+        [published(("a", None, "v", "checks 1"), ("b", None, "x", "checks 1"))],
+        [observed("a", None, "w")],
+        [observed("a", None, "v")],
+    ]
+    journal, times = written(state, [*groups, *rebuilds(asset="c")])
+    before = answers(state)
+    assert drop(state, journal, times[-1]).dropped
+    assert answers(state) == before
+
+
+def test_an_observation_is_judged_by_the_verdict_on_the_same_version_before_it(state: Path) -> None:
+    groups = [
+        [observed("a", None, "v")],
+        [observed("a", None, "v")],
+        [published(("a", None, "v", "checks 1"))],
+        [observed("a", None, "v")],
+        [observed("a", None, "v")],
+    ]
+    journal, times = written(state, [*groups, *rebuilds(asset="c")])
+    before = answers(state)
+    assert drop(state, journal, times[-1]).dropped
+    assert answers(state) == before
 
 
 def test_claims_of_a_run_that_goes_on_are_kept_however_old(state: Path) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from command import COMMAND, Project, run_here
 
+from assets_core import materialize
+
 COMMANDS = [
     ("list",),
     ("plan",),
@@ -22,10 +24,14 @@ COMMANDS = [
     ("runs",),
     ("show",),
     ("query",),
+    ("diff",),
     ("lineage",),
-    ("catalog", "verify"),
-    ("catalog", "rebuild"),
+    ("rollback",),
+    ("gc",),
+    *(("audit", command) for command in ("verify", "anchor", "prove", "key")),
+    *(("catalog", command) for command in ("tables", "query", "rebuild", "compact", "backup", "restore")),
 ]
+RUN = {"run", "made", "fresh", "failed", "blocked", "withheld", "seconds"}
 ASSETS = """
     import polars as pl
     from assets_core import DailyPartitions, MonthlyPartitions, Partition, StaticPartitions, asset, sql_asset
@@ -63,7 +69,7 @@ def test_every_command_has_help_with_an_example(command: tuple[str, ...]) -> Non
     outcome = run_here(*command, "--help")
     assert outcome.code == 0
     assert f"Example: assets {' '.join(command)}" in outcome.out
-    assert "--project DIR" in outcome.out
+    assert "--project DIR" in outcome.out or command == ("audit", "key")
     assert outcome.err == ""
 
 
@@ -80,13 +86,24 @@ def test_the_version_is_printed() -> None:
     ("arguments", "members"),
     [
         (("plan", "--force"), {"stale", "steps"}),
-        (("materialize",), {"run", "made", "fresh", "failed", "blocked", "seconds"}),
-        (("materialize", "summed", "--force"), {"run", "made", "fresh", "failed", "blocked", "seconds"}),
-        (("backfill", "*", "--partitions", "2024"), {"run", "made", "fresh", "failed", "blocked", "seconds"}),
+        (("materialize",), RUN),
+        (("materialize", "summed", "--force"), RUN),
+        (("backfill", "*", "--partitions", "2024"), RUN),
         (("status",), {"asset", "cells", "fresh", "stale", "missing", "failed"}),
+        (("status", "--as-of", "30"), {"asset", "published", "failed", "rows", "bytes", "newest_at"}),
         (("show", "days"), {"asset", "partition", "cells", "rows", "bytes", "schema", "first"}),
         (("lineage", "summed"), {"target", "edges"}),
-        (("catalog", "verify"), {"problems"}),
+        (("gc",), {"deleted", "bytes", "files"}),
+        (("catalog", "tables"), {"name", "kind", "rows", "what"}),
+        (("catalog", "tables", "cell"), {"column", "type", "what"}),
+        (("catalog", "query", "SELECT 1 AS one"), {"one"}),
+        (
+            ("audit", "verify"),
+            {
+                *("problems", "notes", "losses", "records", "segments", "seals", "sealed", "signed", "keys"),
+                *("pruned", "root", "files"),
+            },
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -296,12 +313,23 @@ def test_values_that_would_break_the_lines_of_a_pipe_are_kept_on_theirs(made: Pr
     assert outcome.out == "text\tn\na b c [31m\t1\n"
 
 
-def test_an_error_of_the_product_itself_asks_to_be_reported_and_ends_with_code_3(project: Project) -> None:
+def test_an_error_of_the_product_itself_asks_to_be_reported_and_ends_with_code_3(
+    made: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(materialize, "read_world", None)
+    outcome = made.run("status")
+    assert outcome.code == 3
+    assert "please report" in outcome.err
+    assert "TypeError" in outcome.err
+
+
+def test_a_file_where_a_folder_belongs_is_named(project: Project) -> None:
     project.define(ASSETS)
     (project.root / ".assets").write_text("a file where a folder belongs")
     outcome = project.run("status")
     assert outcome.code == 3
-    assert "please report" in outcome.err
+    assert f"error: {project.root / '.assets'}" in outcome.err
+    assert "Traceback" not in outcome.err
 
 
 def test_a_project_may_be_named_from_elsewhere_and_is_found_from_inside(made: Project, tmp_path: Path) -> None:

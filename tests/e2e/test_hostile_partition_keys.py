@@ -125,7 +125,7 @@ def test_a_line_of_a_piped_plan_stays_a_line(made: Project) -> None:
 
 
 def test_events_and_the_catalog_hold_the_keys_as_they_are(made: Project) -> None:
-    verified = made.run("catalog", "verify")
+    verified = made.run("audit", "verify")
     assert (verified.code, verified.out) == (0, ""), verified
     text = made.must("lineage", "events").out
     assert all(isinstance(json.loads(line), dict) for line in text.split("\n") if line)

@@ -285,7 +285,11 @@ def test_an_atomic_run_publishes_all_of_its_cells_together(days: Project) -> Non
 
 def test_an_atomic_run_of_which_a_cell_fails_publishes_none(days: Project) -> None:
     days.must("materialize", "first", "--partitions", "2024-01-01")
-    days.define(ASSETS.format(root=days.root).replace('"day": [partition.key]', '"day": ["x" * (1 // (partition.key != "2024-02-10"))]'))
+    days.define(
+        ASSETS.format(root=days.root).replace(
+            '"day": [partition.key]', '"day": ["x" * (1 // (partition.key != "2024-02-10"))]'
+        )
+    )
     outcome = days.run(*BACKFILL, "--atomic", "--json")
     assert outcome.code == 1
     assert (outcome.value["made"], outcome.value["failed"]) == (0, 1)

@@ -30,7 +30,7 @@ def test_folders_in_the_working_directory_shadow_no_installed_package(project: P
     made = project.process("materialize")
     assert (made.code, made.out) == (0, ""), made.err
     assert project.process("query", "FROM one", "--json").value == [{"n": 1}]
-    assert project.process("catalog", "verify").code == 0
+    assert project.process("audit", "verify").code == 0
 
 
 @pytest.mark.parametrize(("name", "installed"), [("catalog", catalog), ("connectors", connectors)])

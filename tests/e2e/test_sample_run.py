@@ -58,7 +58,7 @@ def test_every_cell_of_the_range_is_made_once_and_the_record_proves_it(sample: P
         **dict.fromkeys(MONTHLY, MONTHS),
         **dict.fromkeys(WHOLE, 1),
     }
-    verified = sample.process("catalog", "verify")
+    verified = sample.process("audit", "verify")
     assert (verified.code, verified.out) == (0, ""), verified
     assert sample.must("materialize").err == NOTHING
 

@@ -300,8 +300,9 @@ def test_a_batched_function_is_called_once_for_a_run_of_partitions(project: Proj
     project.must("materialize")
     calls = [row["calls"] for row in project.query("SELECT DISTINCT calls FROM weather ORDER BY ALL")]
     assert calls == ["-", "01,02,03,04,05,06"]
-    (claim,) = [record for record in project.records("claimed") if record["asset"] == "weather"]
-    assert claim["cells"] == [f"2024-01-0{n}" for n in range(1, 7)]
+    steps = [step for record in project.records("claimed") for step in record["steps"]]
+    ((_, _, cells),) = [step for step in steps if step[1] == "weather"]
+    assert cells == [f"2024-01-0{n}" for n in range(1, 7)]
     assert project.must("materialize").err == "nothing to do: 13 cells fresh\n"
 
 

@@ -288,7 +288,12 @@ def test_the_end_of_a_run_ends_the_steps_that_it_left_open_and_no_other(state: s
     ]
     ends = [_short(event) for event in _events(facts) if event["eventType"] != "START"]
     run_end = {"interrupted": "ABORT", "failed": "FAIL"}[state]
-    assert ends == ["ABORT flights step 1", "FAIL flights step 3", f"{run_end} assets backfill run 1", "COMPLETE flights step 2"]
+    assert ends == [
+        "ABORT flights step 1",
+        "FAIL flights step 3",
+        f"{run_end} assets backfill run 1",
+        "COMPLETE flights step 2",
+    ]
 
 
 def test_the_parent_of_a_step_is_its_run_and_so_is_the_root() -> None:
