@@ -11,6 +11,7 @@
     |   |-- OutputError                     a function returned something that cannot be published
     |   |-- InputError                      an input could not be handed over
     |   `-- SourceChanged                   an external source changed while a step read it
+    |-- Busy                        exit 4  another run holds what this one needs
     `-- TakenOver                   exit 4  another process has ended this run
 
 The command line turns `exit_code` into the exit status. Errors of the catalog package (`catalog.errors`) follow the
@@ -110,6 +111,12 @@ class InputError(StepError):
 
 class SourceChanged(StepError):
     """An external source changed while a step read it."""
+
+
+class Busy(AssetsError):
+    """Another run holds what this one needs, and to wait for it would be to wait for each other."""
+
+    exit_code = 4
 
 
 class TakenOver(AssetsError):

@@ -167,7 +167,7 @@ class Published:
         """
         known = self._declared()
         try:
-            for table in connection.get_table_names(sql):
+            for table in _named(connection, sql, known):
                 if table in known:
                     self.relation(connection, self.cells(table)).create_view(table)
             kinds = [statement.type for statement in connection.extract_statements(sql)]
@@ -176,12 +176,20 @@ class Published:
             relation = connection.sql(sql)
             return (relation.columns, rows_of(relation)) if relation is not None else ([], [])
         except duckdb.CatalogException as error:
-            unknown = sorted(connection.get_table_names(sql) - known)
+            unknown = sorted(_named(connection, sql, known) - known)
             if not unknown:
                 raise UserError(f"the query cannot be answered: {error}", remedy="use what DuckDB has") from error
             raise self.absent(unknown[0]) from error
         except duckdb.Error as error:
             raise UserError(f"the query cannot be answered: {error}", remedy="correct the query") from error
+
+
+def _named(connection: duckdb.DuckDBPyConnection, sql: str, known: set[str]) -> set[str]:
+    """Return the tables that a query names; where it cannot be told before they are there, those it may name."""
+    try:
+        return set(connection.get_table_names(sql))
+    except duckdb.BinderException:  # JOIN ... USING asks the tables for their columns
+        return {key for key in known if key in sql}
 
 
 @contextmanager

@@ -21,6 +21,13 @@ def inclusion_proof(folder: Path, seqs: Sequence[int]) -> dict[str, Any]:
 
     *Raises* CatalogError where one of them is not under a seal yet, or where its text was pruned; JournalDamaged.
     """
+    try:
+        return _proof(folder, seqs)
+    except FileNotFoundError:  # a segment was replaced by a smaller form meanwhile
+        return _proof(folder, seqs)
+
+
+def _proof(folder: Path, seqs: Sequence[int]) -> dict[str, Any]:
     found = segments(folder)
     seal = seal_of(found[-1]) if found else None
     if seal is None or max(seqs) > seal["last"]:

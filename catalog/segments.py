@@ -46,15 +46,20 @@ class Segment:
         return segment_name(self.first)
 
     def first_line(self) -> bytes:
-        """Return its first line without the line end; empty where there is none."""
+        """Return its first line without the line end; empty where there is none.
+
+        *Raises* FileNotFoundError where it has been replaced by another form since it was listed.
+        """
         try:
             with gzip.open(self.path) if self.is_compressed else self.path.open("rb") as file:
                 return file.readline().removesuffix(b"\n")
+        except FileNotFoundError:
+            raise
         except (OSError, EOFError, zlib.error) as error:
             raise JournalDamaged(self.first, self.path, f"the file cannot be read ({error})") from error
 
     def content(self, offset: int = 0) -> bytes:
-        """Return its text from a byte on."""
+        """Return its text from a byte on. *Raises* FileNotFoundError as `first_line` does."""
         try:
             with gzip.open(self.path) if self.is_compressed else self.path.open("rb") as file:
                 file.seek(offset)
@@ -128,7 +133,7 @@ def read(folder: Path, after: int = 0) -> Iterator[Record]:
     expected = found[begin].first if found else 1
     for segment in found[begin:]:
         _require_next(segment, expected)
-        lines = _content(folder, segment).split(b"\n")[:-1]
+        segment, lines, _ = _lines(folder, segment, START)  # as it is stored now
         skipped = min(max(after + 1 - expected, 0), len(lines))
         expected += skipped
         for line in lines[skipped:]:
@@ -179,12 +184,7 @@ def verify(folder: Path) -> int:
 
 
 def _proved_lines(folder: Path, segment: Segment, position: Tail, *, is_last: bool) -> Iterator[Line]:
-    if segment.is_pruned and position.offset:
-        # Offsets are those of the full text: count lines instead.
-        *lines, rest = _content(folder, segment).split(b"\n")
-        lines = lines[position.seq + 1 - segment.first :]
-    else:
-        *lines, rest = _content(folder, segment, position.offset).split(b"\n")
+    segment, lines, rest = _lines(folder, segment, position)
     seq, digest, name, end = position.seq, position.digest, segment.name, position.offset
     match = _HEAD.match
     for text in lines:
@@ -262,9 +262,9 @@ def _digest_before(found: Sequence[Segment], lines: Sequence[bytes]) -> bytes:
         # A seal repeats the hash that it follows: to believe it is enough, since its own hash is made from both.
         with suppress(ValueError, KeyError, TypeError):
             return bytes.fromhex(json.loads(lines[0][TEXT:])["payload"]["last_digest"])
-    before = closed[-1].content().split(b"\n")[:-1]
-    _require_next(last, closed[-1].first + len(before))
-    return _pruned_digest(last.first - 1, before[-1][:HASH], closed[-1].path) if before else b""
+    segment, before, _ = _lines(last.path.parent, closed[-1], START)
+    _require_next(last, segment.first + len(before))
+    return _pruned_digest(last.first - 1, before[-1][:HASH], segment.path) if before else b""
 
 
 def _proved(text: bytes, path: Path, before: Tail) -> Tail:
@@ -287,14 +287,20 @@ def _require_next(segment: Segment, expected: int) -> None:
         raise JournalDamaged(expected, segment.path, f"the file before it ends with record {expected - 1}")
 
 
-def _content(folder: Path, segment: Segment, offset: int = 0) -> bytes:
-    try:
-        return segment.content(offset)
-    except FileNotFoundError:  # it was just replaced by its compressed form
-        (again,) = [other for other in segments(folder) if other.first == segment.first] or [segment]
-        if again.is_pruned and not segment.is_pruned:
-            raise JournalDamaged(segment.first, segment.path, "it was pruned while it was read: read again") from None
+def _lines(folder: Path, segment: Segment, position: Tail) -> tuple[Segment, list[bytes], bytes]:
+    """Return the segment as it is stored now, its whole lines behind a place in it, and what is incomplete at its end.
+
+    It may be replaced by a smaller form at any time. Of a pruned one lines are counted: offsets are those of the text.
+    """
+    while True:
         try:
-            return again.content(offset)
+            if not segment.is_pruned:
+                *lines, rest = segment.content(position.offset).split(b"\n")
+                return segment, lines, rest
+            *lines, rest = segment.content().split(b"\n")
+            return segment, lines[position.seq + 1 - segment.first if position.offset else 0 :], rest
         except FileNotFoundError as error:
-            raise JournalDamaged(segment.first, segment.path, "the file is missing") from error
+            again = [other for other in segments(folder) if other.first == segment.first]
+            if not again or again[0] == segment:
+                raise JournalDamaged(segment.first, segment.path, "the file is missing") from error
+            segment = again[0]

@@ -266,14 +266,15 @@ class Catalog:
     def _opened(self, file: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open one file. Attached, not connected to: detaching lets go of it even where a result was left unread."""
         connection = duckdb.connect(":memory:", config=_SETTINGS)
+        quoted = str(file).replace("'", "''")
         options = "READ_ONLY" if read_only else f"STORAGE_VERSION '{STORAGE_VERSION}'"
 
         def attach() -> str | None:
             try:
-                connection.execute(f"ATTACH $file AS catalog ({options})", {"file": str(file)})
-            except duckdb.ResourceInUseException:
-                return f"this process has {file} open by other means"
+                connection.execute(f"ATTACH '{quoted}' AS catalog ({options})")  # DuckDB 1.5 binds nothing here
             except duckdb.Error as error:
+                if "Unique file handle conflict" in str(error):
+                    return f"this process has {file} open by other means"
                 if "Could not set lock on file" not in str(error):
                     raise _Unusable(f"it cannot be opened ({_first_line(error)})") from error
                 holder = re.search(r"\(PID \d+\)", str(error))

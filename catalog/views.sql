@@ -33,13 +33,13 @@ COMMENT ON COLUMN asset.line IS 'line of the definition, from 1';
 COMMENT ON COLUMN asset.query IS 'SQL text; NULL unless kind is sql';
 COMMENT ON COLUMN asset.declared_seq IS 'sequence number of the declared record in force';
 
-CREATE MACRO upstream_as_of(position) AS TABLE
-SELECT e.asset, e.place - 1 AS position, e.u.name, e.u.asset AS upstream, nullif(e.u.mapping, 'null') AS mapping,
+CREATE MACRO upstream_as_of("position") AS TABLE
+SELECT e.asset, e.place - 1 AS "position", e.u.name, e.u.asset AS upstream, nullif(e.u.mapping, 'null') AS mapping,
         e.u.columns, e.u.load
     FROM (SELECT d.asset, generate_subscripts(d.upstreams, 1) AS place, unnest(d.upstreams) AS u
         FROM (SELECT t.asset, from_json(t.document, '{"upstreams": [{"name": "VARCHAR", "asset": "VARCHAR",
                 "mapping": "JSON", "columns": ["VARCHAR"], "load": "BOOLEAN"}]}').upstreams AS upstreams
-            FROM declaration AS t WHERE t.seq IN (SELECT a.declared_seq FROM asset_as_of(position) AS a)) AS d) AS e;
+            FROM declaration AS t WHERE t.seq IN (SELECT a.declared_seq FROM asset_as_of("position") AS a)) AS d) AS e;
 COMMENT ON MACRO TABLE upstream_as_of IS 'What the assets declared then read, in the columns of the view upstream.';
 
 CREATE VIEW upstream AS
@@ -53,13 +53,13 @@ COMMENT ON COLUMN upstream.mapping IS 'which partitions are read';
 COMMENT ON COLUMN upstream.columns IS 'columns that are read; NULL where all count';
 COMMENT ON COLUMN upstream.load IS 'whether its data is handed to the function';
 
-CREATE MACRO column_lineage_as_of(position) AS TABLE
+CREATE MACRO column_lineage_as_of("position") AS TABLE
 SELECT t.asset, t.column_name, t.upstream, t.upstream_column, t.how, t.code_version
     FROM traced AS t
     JOIN (SELECT l.asset, max(l.seq) AS seq FROM (
             SELECT r.asset, r.seq FROM traced AS r
             UNION ALL SELECT d.asset, d.seq FROM declaration AS d WHERE d.document IS NULL) AS l
-        WHERE l.seq <= position GROUP BY l.asset) AS n ON n.asset = t.asset AND n.seq = t.seq
+        WHERE l.seq <= "position" GROUP BY l.asset) AS n ON n.asset = t.asset AND n.seq = t.seq
     WHERE t.column_name IS NOT NULL;
 COMMENT ON MACRO TABLE column_lineage_as_of IS 'Which columns came from which then, in the columns of the view column_lineage.';
 

@@ -163,6 +163,9 @@ def _print(facts: dict[str, Any]) -> None:
         line(f"  version {facts['version']}, {facts['rows']} rows")
     if made := facts.get("made"):
         commit = f", commit {made['commit_id'][:12]}" if made["commit_id"] else ""
+        if made["rolled_back_at"] is not None:
+            reason = f": {made['rolled_back_reason']}" if made["rolled_back_reason"] else ""
+            line(f"  rolled back {made['rolled_back_at']} by {made['rolled_back_by']}{reason}")
         line(f"  made {made['at']} by {made['user_name']} in run {made['run']}{commit}, {made['seconds']:.3f} s")
     if "as_of" in facts:
         for given in facts["made_from"]:

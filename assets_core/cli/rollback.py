@@ -74,5 +74,11 @@ def rollback(
         print_table(["asset", "partition", "from", "to", "made (UTC)"], shown)
     cells_word = "cell" if len(moves) == 1 else "cells"
     told = f"{len(moves)} {cells_word} {'would go' if dry_run else 'went'} back, {done.unchanged} were there already"
-    record = f" (record {done.seq}); what is stale now, and why, tells: assets plan" if done.seq is not None else ""
+    record = (
+        ""
+        if done.seq is None
+        else (
+            f" (record {done.seq}); `assets plan` tells what is stale now and why: a run makes it anew, these cells too"
+        )
+    )
     say(told + record)

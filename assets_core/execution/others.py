@@ -36,6 +36,7 @@ class OtherRuns:
         self._claims: dict[AssetKey, dict[int, str]] = {}
         self._made: dict[tuple[str, str | None, str], Mapping[str, Any]] = {}
         self._ended: set[str] = set()
+        self._atomic: dict[str, int] = {}
         self.moved_back: set[AssetKey] = set()
         """Assets of which a pointer was moved back: their cells must be read from the index again."""
 
@@ -68,6 +69,10 @@ class OtherRuns:
                 released += self._take(line.record(), is_known=False)
         return released
 
+    def atomic_before(self, runs: Iterable[str], seq: int) -> list[str]:
+        """Return those of some runs that publish all at their end, and that began before record `seq`."""
+        return sorted(run for run in runs if self._atomic.get(run, seq) < seq)
+
     def is_open(self, run: str) -> bool:
         """Return whether no end of a run was seen."""
         return run not in self._ended
@@ -87,6 +92,8 @@ class OtherRuns:
     def _take(self, record: Record, *, is_known: bool) -> Cells:
         payload = record.payload
         match record.kind:
+            case "run_started" if payload["atomic"]:
+                self._atomic[payload["run"]] = record.seq
             case "claimed":
                 for _, asset, cells in payload["steps"]:
                     for key, ordinal in self._found(asset, cells):

@@ -20,6 +20,7 @@ from catalog.errors import disk_errors
 from catalog.journal import Journal
 from catalog.records import Line, Record
 
+from ..errors import Busy
 from ..io.parquet_store import make_durable
 from ..lineage.recorded import SqlLineage
 from ..model.asset import Asset
@@ -83,6 +84,7 @@ class Coordinator:
         self._others = neighbours.others
         self._on_progress = on_progress
         self._seq = 0
+        self._epoch = 0  # the number of this run's first record
         self._queue = StepQueue(plan)
         self._prepare = Preparation(plan.world, root)
         self._claims: dict[tuple[AssetKey, int], facts.Claim] = {}
@@ -144,6 +146,8 @@ class Coordinator:
                 self._block(steps.asset, blocked, first_gap(self._plan, steps))
         records = self._turn(lambda lines: [*before(lines), ("run_started", started), *self._gathered_facts()])
         for record in records:
+            if record.kind == "run_started":
+                self._epoch = record.seq
             if record.kind == "observed":
                 state = self._world.states[AssetKey(record.payload["asset"])]
                 state.position[record.payload["ordinal"] - state.first] = record.seq
@@ -292,8 +296,14 @@ class Coordinator:
 
     def _await_others(self) -> None:
         """Wait for runs that hold what is left to do; take over from those that are not at work any more."""
-        time.sleep(_LOOK_SECONDS)
         runs = {run for key, ordinals in self._elsewhere.items() for run in self._others.runs(key, ordinals)}
+        if self._withheld and (older := self._others.atomic_before(runs, self._epoch)):
+            raise Busy(
+                f"run {older[0]} holds cells that this one needs, and publishes them only at its end, as this one does:"
+                " each could wait for the other for ever",
+                remedy="wait until that run has ended, then run again: nothing of this one was published",
+            )
+        time.sleep(_LOOK_SECONDS)
         endings = self._neighbours.takeover(runs)
         self._turn(lambda _: [ending for ending in endings if self._others.is_open(ending[1]["run"])])
         for _, ended in endings:

@@ -162,6 +162,11 @@ class _Guard:
         Raises: CatalogBusy.
         """
         for line in lines:
+            if line.kind == "pruned":  # perhaps of what a pointer should go to
+                raise CatalogBusy(
+                    f"retention dropped old records meanwhile, by record {line.seq}; nothing was rolled back",
+                    remedy="run the command again",
+                )
             if line.v == 1 and line.kind in ("published", "rolled_back", "collected"):
                 self._refuse(line.record())
         self._others.learn(lines)

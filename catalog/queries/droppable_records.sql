@@ -27,9 +27,9 @@ stretch AS (
 told AS (
     -- The verdict that counts for an observation of the same version; where there is none, what came before that version.
     SELECT asset, partition, published_seq, is_back, is_seen, gone_back_to,
-        max(CASE WHEN NOT is_seen THEN published_seq END) OVER (w ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS judged_by,
-        first_value(before_seq) OVER w AS border
-    FROM stretch WINDOW w AS (PARTITION BY asset, partition, number ORDER BY published_seq)),
+        max(CASE WHEN NOT is_seen THEN published_seq END) OVER (v ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS judged_by,
+        first_value(before_seq) OVER v AS border
+    FROM stretch WINDOW v AS (PARTITION BY asset, partition, number ORDER BY published_seq)),
 newest AS (
     SELECT asset, partition, max(published_seq) AS published_seq FROM move WHERE NOT is_seen
     GROUP BY asset, partition, version

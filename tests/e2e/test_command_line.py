@@ -155,6 +155,11 @@ def test_json_of_explain_runs_and_list_has_the_documented_members(made: Project)
     assert (asset["file"], asset["line"]) == ("definitions/assets.py", 10)
 
 
+def test_assets_can_be_joined_by_the_columns_that_they_share(made: Project) -> None:
+    (row,) = made.must("query", 'SELECT sum(n) AS n FROM regions JOIN "marts/final" USING (region, n)', "--json").value
+    assert row == {"n": 4}
+
+
 def test_json_of_a_query_has_numbers_for_sums_and_null_for_nan(made: Project) -> None:
     assert made.query("FROM summed") == [{"n": 4}]
     assert made.query('SELECT DISTINCT "[red]n[/]" AS n FROM days') == [{"n": None}]

@@ -283,6 +283,20 @@ def test_an_atomic_run_publishes_all_of_its_cells_together(days: Project) -> Non
     require_finished_once(days)
 
 
+def test_of_two_atomic_runs_that_would_wait_for_each_other_the_younger_gives_up(days: Project) -> None:
+    gate = Gate(days, "2024-01-01", "2024-01-02")  # so that it cannot go on to claim the other half
+    older = days.start(*BACKFILL, "--atomic")
+    wait_until(lambda: gate.reached, older)
+    younger = days.process(*BACKFILL, "--atomic")
+    assert younger.code == 4
+    assert "publishes them only at its end, as this one does" in younger.err
+    assert days.published() == {}
+    gate.open()
+    assert ended(older).code == 0
+    require_finished_once(days)
+    assert [run["state"] for run in days.must("runs", "--json").value] == ["interrupted", "done"]
+
+
 def test_an_atomic_run_of_which_a_cell_fails_publishes_none(days: Project) -> None:
     days.must("materialize", "first", "--partitions", "2024-01-01")
     days.define(
