@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.up-to-date
 OLDEST_DUCKDB := $(VENV)/duckdb-1.5
 
-.PHONY: setup oldest-duckdb demo test check lock bench soak clean
+.PHONY: setup demo test check lock bench bench-catalog soak faults clean
 
 setup: $(STAMP)
 
@@ -62,5 +62,14 @@ clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf sample_project/.assets sample_project/landing
 
+bench-catalog: setup
+	$(BIN)/python benchmarks/journal_and_index.py --cells 1000000
+
 soak: setup
 	$(BIN)/python tests/properties/soak.py --examples 500
+
+# Half an hour: every fault at every system call, a thousand damages, eight writers and eight readers for a minute.
+faults: setup
+	$(BIN)/python tests/faults/every_call.py
+	$(BIN)/python tests/faults/damages.py --cases 1000
+	$(BIN)/python tests/faults/many_processes.py --seconds 60 --writers 8 --readers 8

@@ -91,6 +91,8 @@ def find_project(start: Path | None = None) -> Project:
     Raises: ProjectNotFound, DefinitionErrors where the settings are wrong.
     """
     folder = (start or Path.cwd()).resolve()
+    if not folder.exists():  # or else a slip of the pen would mean a project above it
+        raise ProjectNotFound(f"there is no folder {folder}", remedy="name the folder of a project with --project")
     for root in (folder, *folder.parents):
         file = root / "assets.toml"
         if file.is_file():
