@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.up-to-date
 OLDEST_DUCKDB := $(VENV)/duckdb-1.5
 
-.PHONY: setup demo test check lock bench bench-catalog soak faults clean
+.PHONY: setup oldest-duckdb demo test check lock bench bench-catalog soak faults clean
 
 setup: $(STAMP)
 
