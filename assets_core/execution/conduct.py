@@ -85,9 +85,11 @@ def conduct(
         )
 
         def before(lines: Sequence[Line]) -> list[facts.Fact]:
-            ended = {line.record().payload["run"] for line in lines if line.kind == "run_ended"}
-            left_open = records.open_runs.keys() - ended
-            return [*neighbourhood.takeover(sorted(left_open)), *_declarations(plan.world.graph, records)]
+            ended = {run for run in records.open_runs if _ends(lines, run)}
+            endings = neighbourhood.takeover(sorted(records.open_runs.keys() - ended))
+            for _, ending in endings:
+                others.end(ending["run"])
+            return [*endings, *_declarations(plan.world.graph, records)]
 
         relay = Relay(journal_folder, project.state / "lineage" / "events.jsonl", settings.name)
         with Followers([Catalog(project.state).refresh, relay.catch_up]):
@@ -97,8 +99,13 @@ def conduct(
                 raise
             except BaseException:
                 with suppress(CatalogError):  # perhaps because of what ended the run; then the next one ends it
-                    journal.append([facts.interrupted(run)])
+                    journal.turn(lambda lines: [] if _ends(lines, run) else [facts.interrupted(run)])
                 raise
+
+
+def _ends(lines: Sequence[Line], run: str) -> bool:
+    """Return whether one of some records is the end of a run."""
+    return any(line.kind == "run_ended" and line.record().payload["run"] == run for line in lines)
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,14 +137,25 @@ class Coordinator:
             "atomic": request.atomic,
             "cells": self._plan.stale,
         }
-        for observation in observations:
-            scheme = scheme_of(self._world.states[observation.asset].asset)
-            self._facts.append(facts.observed(self._run, observation, scheme))
         for steps in self._plan.steps:
             blocked = steps.ordinals[steps.blocked]
             if len(blocked):
                 self._block(steps.asset, blocked, first_gap(self._plan, steps))
-        records = self._turn(lambda lines: [*before(lines), ("run_started", started), *self._gathered_facts()])
+
+        def decide(lines: Sequence[Line]) -> list[facts.Fact]:
+            # What another run has observed meanwhile is newer, and the world has learned of it.
+            newer = {
+                (payload["asset"], payload["partition"])
+                for payload in (line.record().payload for line in lines if line.kind == "observed")
+            }
+            seen = [
+                facts.observed(self._run, observation, scheme_of(self._world.states[observation.asset].asset))
+                for observation in observations
+                if (observation.asset, observation.partition) not in newer
+            ]
+            return [*before(lines), ("run_started", started), *seen, *self._gathered_facts()]
+
+        records = self._turn(decide)
         for record in records:
             if record.kind == "run_started":
                 self._epoch = record.seq

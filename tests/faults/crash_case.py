@@ -115,9 +115,7 @@ class Bench:
 
     def lines(self, folder: Path) -> list[bytes]:
         """Return the whole lines of a project's journal."""
-        files = [
-            path for path in sorted((folder / ".assets" / "journal").iterdir()) if path.suffix in (".jsonl", ".gz")
-        ]
+        files = [path for path in sorted(folder.glob(".assets/journal/*")) if path.suffix in (".jsonl", ".gz")]
         forms = {path.name[:20]: path for path in files}
         return [line for path in forms.values() for line in _content(path).split(b"\n")[:-1]]
 
