@@ -20,10 +20,20 @@ from .. import __version__
 from ..project import Project
 
 
-def open_journal(project: Project, known: Tail | None = None) -> Journal:
-    """Return the project's journal, open for appending; `known`: the place up to which the caller knows it."""
+def signing_key(project: Project) -> Path | None:
+    """Return the file of the key that signs seals, where the settings name one."""
     key = project.settings.signing_key
-    sign = None if key is None else Signer(project.root / key).sign
+    return None if key is None else project.root / Path(key).expanduser()
+
+
+def open_journal(project: Project, known: Tail | None = None) -> Journal:
+    """Return the project's journal, open for appending; `known`: the place up to which the caller knows it.
+
+    Where the key that signs is not on this machine, segments that become full are sealed without a signature: the next
+    signed seal covers them, too.
+    """
+    key = signing_key(project)
+    sign = Signer(key).sign if key is not None and key.exists() else None
     return Journal(project.state / "journal", session(project.root), known=known, sign=sign)
 
 

@@ -22,7 +22,7 @@ from catalog.segments import segments
 from catalog.session import Catalog
 
 from ..errors import UserError
-from ..execution.actor import open_journal
+from ..execution.actor import open_journal, signing_key
 from ..io.parquet_store import wrong_with
 from ..model.keys import AssetKey, Cell
 from ..project import Project
@@ -108,8 +108,11 @@ def _asked(catalog: Catalog, name: str, params: dict[str, object]) -> list[str]:
 def anchor(project: Project, reason: str) -> dict[str, Any]:
     """Seal everything up to now; return what a witness keeps to know this journal again.
 
-    Raises: UserError where there is no record yet, CatalogError.
+    Raises: UserError where there is no record yet, or the key that signs is not there; CatalogError.
     """
+    key = signing_key(project)
+    if key is not None and not key.exists():
+        raise UserError(f"the signing key {key} is not there", remedy="run this where it is, or correct assets.toml")
     journal = open_journal(project)
     seal = journal.seal(reason)
     journal.close()
