@@ -47,18 +47,22 @@ class Catalog:
 
     @contextmanager
     def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Yield a read-only connection to the index as of the journal's end. Short use: meanwhile no record is applied.
+        """Yield a read-only connection to the index, as of the journal's end at this moment or later.
+
+        Short use: meanwhile no record is applied. Of readers that wait together one brings the index up for all.
 
         Ask with `connection.sql(...)`, and fetch before the block ends. Blocks must not be nested in one another.
 
         *Raises* CatalogBusy, JournalDamaged, CatalogError.
         """
+        with disk_errors(self._journal):
+            wanted = tail(self._journal)
         with self._in_turn(exclusive=False):
-            if self._is_current():
+            if self._reaches(wanted):
                 with self._distrusting(), self._opened(self._index, read_only=True) as connection:
                     yield connection
                 return
-        self.refresh()
+        self.refresh(wanted)
         with self._in_turn(exclusive=False), self._distrusting(), self._opened(self._index, read_only=True) as renewed:
             yield renewed
 
@@ -75,12 +79,16 @@ class Catalog:
             except _Unusable as error:
                 raise CatalogError(str(error), remedy="make it again: assets catalog rebuild") from error
 
-    def refresh(self) -> int:
+    def refresh(self, wanted: Tail | None = None) -> int:
         """Apply to the index what the journal has gained; return the number of records applied.
+
+        Where it is enough to have followed to the place `wanted`, and somebody else has seen to that, none are.
 
         *Raises* CatalogBusy, JournalDamaged, CatalogError.
         """
         with self._in_turn(exclusive=True):
+            if wanted is not None and self._reaches(wanted):
+                return 0
             try:
                 return self._catch_up()
             except _Unusable as reason:
@@ -295,9 +303,20 @@ class Catalog:
         finally:
             connection.close()
 
-    def _is_current(self) -> bool:
-        """Whether the index needs neither records nor repair; told without opening it."""
-        return self._stamp_text() == self._file_text() + _place_text(tail(self._journal)) and not self._wal.exists()
+    def _reaches(self, wanted: Tail) -> bool:
+        """Whether the index needs no repair and has followed the journal to a place; told without opening it."""
+        noted, file = self._stamp_text(), self._file_text()
+        if not noted.startswith(file) or self._wal.exists():
+            return False
+        place = noted.removeprefix(file)
+        if place == _place_text(wanted):
+            return True
+        schema, _, rest = place.partition(" ")
+        seq = rest.partition(" ")[0]
+        if schema != SCHEMA_VERSION or not seq.isdecimal():
+            return False
+        # Ahead of that place it may be only where the journal has grown meanwhile.
+        return wanted.seq < int(seq) <= tail(self._journal).seq
 
     def _stamp_text(self) -> str:
         """Return what was noted when this class last closed the index: which file, and how far it followed."""

@@ -98,8 +98,9 @@ def conduct(
             except TakenOver:
                 raise
             except BaseException:
-                with suppress(CatalogError):  # perhaps because of what ended the run; then the next one ends it
-                    journal.turn(lambda lines: [] if _ends(lines, run) else [facts.interrupted(run)])
+                if coordinator.has_begun:
+                    with suppress(CatalogError):  # perhaps because of what ended the run; then the next one ends it
+                        journal.turn(lambda lines: [] if _ends(lines, run) else [facts.interrupted(run)])
                 raise
 
 

@@ -98,6 +98,11 @@ class Coordinator:
         self._progress = Progress(plan.stale)
         self._result = RunResult(run, fresh=plan.fresh)
 
+    @property
+    def has_begun(self) -> bool:
+        """Return whether the journal knows of this run."""
+        return self._epoch > 0
+
     def run(
         self,
         request: RunRequest,
