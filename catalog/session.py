@@ -44,6 +44,7 @@ class Catalog:
         self._index = folder / "catalog.duckdb"
         self._stamp = folder / "catalog.stamp"
         self._process = os.getpid()
+        self._engines: list[duckdb.DuckDBPyConnection] = []
 
     @contextmanager
     def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -169,6 +170,8 @@ class Catalog:
             )
         with disk_errors(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
+            if not self._engines:  # now, rather than while others wait
+                self._engines.append(_engine(self._index))
             with in_turn(self._folder / "catalog.lock", exclusive=exclusive):
                 yield
 
@@ -273,13 +276,13 @@ class Catalog:
     @contextmanager
     def _opened(self, file: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open one file. Attached, not connected to: detaching lets go of it even where a result was left unread."""
-        connection = duckdb.connect(":memory:", config=_SETTINGS)
-        quoted = str(file).replace("'", "''")
+        engine = self._engines.pop() if self._engines and file == self._index else _engine(file)
+        quoted = str(file.absolute()).replace("'", "''")
         options = "READ_ONLY" if read_only else f"STORAGE_VERSION '{STORAGE_VERSION}'"
 
         def attach() -> str | None:
             try:
-                connection.execute(f"ATTACH '{quoted}' AS catalog ({options})")  # DuckDB 1.5 binds nothing here
+                engine.execute(f"ATTACH '{quoted}' AS catalog ({options})")  # DuckDB 1.5 binds nothing here
             except duckdb.Error as error:
                 if "Unique file handle conflict" in str(error):
                     return f"this process has {file} open by other means"
@@ -291,17 +294,21 @@ class Catalog:
 
         try:
             patiently(attach)
-            connection.execute("USE catalog")
-            connection.execute("SET enable_external_access = false")
+            engine.execute("USE catalog")
             try:
-                yield connection
+                yield engine
             except BaseException:
                 with suppress(duckdb.Error):
-                    _detach(connection)
+                    _detach(engine)
                 raise
-            _detach(connection)
-        finally:
-            connection.close()
+            _detach(engine)
+        except BaseException:
+            engine.close()
+            raise
+        if read_only and file == self._index:
+            self._engines.append(engine)
+        else:
+            engine.close()  # with the temporary tables of whoever wrote
 
     def _reaches(self, wanted: Tail) -> bool:
         """Whether the index needs no repair and has followed the journal to a place; told without opening it."""
@@ -342,6 +349,15 @@ class Catalog:
 
 def _place_text(place: Tail) -> str:
     return f"{SCHEMA_VERSION} {place.seq} {place.digest.hex()}\n"
+
+
+def _engine(file: Path) -> duckdb.DuckDBPyConnection:
+    """Return a DuckDB that has nothing open, and can open only one file, with the logs that it writes beside it."""
+    engine = duckdb.connect(":memory:", config=_SETTINGS)
+    paths = [f"{file.absolute()}{log}" for log in ("", ".wal", ".wal.checkpoint", ".wal.recovery")]
+    engine.execute("SET allowed_paths = $paths", {"paths": paths})
+    engine.execute("SET enable_external_access = false")
+    return engine
 
 
 def _detach(connection: duckdb.DuckDBPyConnection) -> None:

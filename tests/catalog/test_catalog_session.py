@@ -244,7 +244,7 @@ def test_a_write_ahead_log_left_by_a_crash_is_used_or_overcome(
     elif harm == "garbage":
         log.write_bytes(secrets.token_bytes(500))
     assert _tables(catalog) == crashed[1], f"{harm} at byte {place}"
-    assert capsys.readouterr().err.count("\n") == harm.startswith("flip")
+    assert capsys.readouterr().err.count("\n") <= harm.startswith("flip")  # it may hit what is not read
     assert not log.exists()
 
 
