@@ -6,11 +6,13 @@ what a payload means; the format is described in docs/journal.md.
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
 import sys
 import threading
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -25,7 +27,7 @@ from .errors import CatalogError, JournalDamaged, disk_errors
 from .locks import held, require_working_locks
 from .records import START, Line, Record, Tail
 from .seals import Seal, Sign, made, seal_of
-from .segments import Segment, read_lines, refuse_loss, segment_name, segments, tail
+from .segments import HASH, TEXT, Segment, read_lines, refuse_loss, segment_name, segments, tail
 
 SEGMENT_BYTES = 64 * 2**20
 """A segment longer than this is not appended to; the next record opens a new one."""
@@ -143,7 +145,8 @@ class Journal:
     def _is_new(self, segment: Segment) -> bool:
         """Return whether a segment holds nothing but a seal, and who sealed."""
         assert self._known is not None  # noqa: S101  # asked by `seal` only
-        if self._known.seq > segment.first + 1 or seal_of(segment) is None:
+        seal = seal_of(segment)
+        if self._known.seq > segment.first + 1 or seal is None or (self._sign is not None and not seal["signature"]):
             return False
         return all(b'"kind":"sealed"' in line or b'"kind":"session"' in line for line in segment.content().splitlines())
 
@@ -158,10 +161,11 @@ class Journal:
             end = _last_intact(self._folder)
             witnesses = [place.seq for place in (head.read(self._folder), known) if place is not None]
             last = max([end.seq, *witnesses])
-            set_aside = _set_aside(self._folder, end)
+            set_aside, is_plain = _set_aside(self._folder, end)
             if not set_aside and last == end.seq:
                 return None
-            self._known = end
+            # Only a plain segment is written on to; behind another form a new one begins, with the seal over it.
+            self._known = end if is_plain else Tail(end.seq, end.digest, segment_name(end.seq + 1), 0)
             lost: dict[str, Any] = {"first": end.seq + 1, "last": last, "set_aside": set_aside, "reason": reason}
             self._write([("loss_accepted", _payload_text("loss_accepted", lost))])
             return lost
@@ -183,11 +187,12 @@ class Journal:
         except BaseException as error:  # noqa: BLE001  # raised by each on its own thread
             for turn in turns:
                 turn.error = turn.error or error
-        with self._free:
-            for turn in turns:
-                turn.done = True
-            self._is_busy = False
-            self._free.notify_all()
+        finally:
+            with self._free:
+                for turn in turns:
+                    turn.done = True
+                self._is_busy = False
+                self._free.notify_all()
 
     def _take_all(self, turns: Sequence[_Turn]) -> None:
         foreign = self._learn()
@@ -241,7 +246,9 @@ class Journal:
         if self._known is None:
             self._known = tail(self._folder)
         lines: list[Line] = []
-        if noted is None or noted != self._known or self._size(noted.segment) != noted.offset:
+        is_as_noted = noted is not None and noted == self._known and self._size(noted.segment) == noted.offset
+        # Somebody may have begun the next segment, and have been stopped before it could be noted.
+        if not is_as_noted or (self._folder / segment_name(self._known.seq + 1)).exists():
             lines = list(read_lines(self._folder, self._known))
             if lines:
                 self._known = lines[-1].after
@@ -315,12 +322,25 @@ class Journal:
         if size < end.offset:
             raise JournalDamaged(end.seq, path, "the file is shorter than it was: records are gone")
         if size > end.offset:
+            self._refuse_whole(path, end)
             os.ftruncate(self._file, end.offset)
             os.fsync(self._file)
             sys.stderr.write(
                 f"journal: cut {size - end.offset} bytes of an incomplete line off {path}: "
                 f"a writer was stopped before record {end.seq + 1} was durable\n"
             )
+
+    def _refuse_whole(self, path: Path, end: Tail) -> None:
+        """Raise JournalDamaged where a whole record lies behind a place: it is not for a writer to cut off."""
+        with path.open("rb") as file:
+            file.seek(end.offset)
+            line = file.readline()
+        if (
+            line.endswith(b"\n")
+            and len(line) > TEXT
+            and blake3(end.digest + line[TEXT:-1]).hexdigest().encode() == line[:HASH]
+        ):
+            raise JournalDamaged(end.seq + 1, path, "a record is there that this writer had not read")
 
     def _write_out(self, data: bytes, end: Tail) -> None:
         try:
@@ -330,7 +350,6 @@ class Journal:
             os.fsync(self._file)
         except OSError as error:
             # Nothing was acknowledged; what did arrive is taken back, or else the next writer finds and chains it.
-            self._known = None
             with suppress(OSError):
                 os.ftruncate(self._file, end.offset)
             raise CatalogError(
@@ -348,25 +367,51 @@ def _last_intact(folder: Path) -> Tail:
     return end
 
 
-def _set_aside(folder: Path, end: Tail) -> list[str]:
-    """Move what lies behind a place out of the way, into files that are no segments; return their names."""
+def _set_aside(folder: Path, end: Tail) -> tuple[list[str], bool]:
+    """Move what lies behind a place out of the way, into files that are no segments.
+
+    Returns their names, and whether the segment that the place is in is a plain file.
+    """
     names: list[str] = []
-    for name in sorted(os.listdir(folder)):
-        if not name.endswith((".jsonl", ".jsonl.gz")) or name < end.segment:
+    is_plain = True
+    for path in sorted(folder.iterdir()):
+        if not path.name.endswith((".jsonl", ".jsonl.gz")) or not path.name[:20].isdigit():
             continue
-        path = folder / name
-        aside = path.with_name(f"{name}.lost")
-        if name == end.segment:
-            content = path.read_bytes()
-            if len(content) == end.offset or b"\n" not in content[end.offset :]:
-                continue
-            aside.write_bytes(content[end.offset :])
-            os.truncate(path, end.offset)
-        else:
+        aside = path.with_name(f"{path.name}.lost")
+        if path.name[:20] < end.segment[:20]:
+            continue
+        if path.name[:20] > end.segment[:20]:
             path.rename(aside)
-        names.append(aside.name)
+            names.append(aside.name)
+            continue
+        # In the order of the names: plain, compressed, pruned. The last one is what counts.
+        is_plain = path.name == end.segment
+        if _cut(path, aside, end):
+            names.append(aside.name)
     sync_folder(folder)
-    return names
+    return names, is_plain
+
+
+def _cut(path: Path, aside: Path, end: Tail) -> bool:
+    """Move what stands in a segment behind a place into another file; return whether anything did."""
+    is_compressed = path.suffix == ".gz"
+    try:
+        content = gzip.decompress(path.read_bytes()) if is_compressed else path.read_bytes()
+    except (OSError, EOFError, zlib.error):  # another form of it is what was read
+        path.rename(aside)
+        return True
+    lines = content.split(b"\n")
+    intact = b"".join(line + b"\n" for line in lines[: end.seq - int(path.name[:20]) + 1])
+    rest = content[len(intact) :]
+    if not rest or (not is_compressed and b"\n" not in rest):  # an incomplete line is cut off by the next writer
+        return False
+    aside.write_bytes(rest)
+    draft = path.with_name(f"{path.name}.new")
+    draft.write_bytes(gzip.compress(intact, mtime=0) if is_compressed else intact)
+    with draft.open("rb") as file:
+        os.fsync(file.fileno())
+    draft.replace(path)
+    return True
 
 
 def _payload_text(kind: str, payload: Mapping[str, object]) -> str:
