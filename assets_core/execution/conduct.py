@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,7 @@ from ..model.keys import AssetKey
 from ..model.run import Progress, Records, RunRequest, RunResult
 from ..planning.observe import Observation
 from ..planning.plan import Plan
-from ..planning.state import World, fill
+from ..planning.state import World, reread
 from ..project import Project
 from . import facts
 from .actor import open_journal
@@ -57,9 +57,9 @@ def conduct(
     store = parquet_store(project, run)
     neighbourhood = _Neighbourhood(project, plan.world)
     others = OtherRuns(plan.world, run)
-    for open_run, (_, started_seq) in records.open_runs.items():
-        if neighbourhood.is_alive(open_run):
-            others.recall(record for record in read(journal_folder, started_seq - 1) if record.seq <= known.seq)
+    if records.open_runs:  # of those that are not at work, too: they may wake up before the first turn of this one
+        first = min(started_seq for _, started_seq in records.open_runs.values())
+        others.recall(record for record in read(journal_folder, first - 1) if record.seq <= known.seq)
     sweep(neighbourhood.leases)
     with ExitStack() as stack:
         stack.enter_context(Lease(neighbourhood.leases, run, known.seq, settings.lease_seconds))
@@ -133,13 +133,16 @@ class _Neighbourhood:
             parquet_store(self.project, run).clear_staging()
         return endings
 
-    def reread(self, assets: Iterable[AssetKey]) -> None:
-        """Bring the cells of some assets up to date from the index."""
+    def reread(self, cells: Mapping[AssetKey, Collection[int]]) -> None:
+        """Bring some cells up to date from the index, and no others: what an atomic run withholds is not in it."""
         with Catalog(self.project.state).read() as connection:
-            for asset in assets:
+            for asset, ordinals in cells.items():
+                state = self.world.states[asset]
                 columns = connection.sql(query("cells_of"), params={"asset": asset}).fetchnumpy()
-                self.world.states[asset].present[:] = False
-                fill(self.world.states[asset], columns)
+                names = sorted({name for names in state.narrowed for name in names})
+                params = {"asset": asset, "names": names}
+                digests = connection.sql(query("column_digests"), params=params).fetchall() if names else []
+                reread(state, ordinals, columns, digests)
 
 
 def parquet_store(project: Project, run: str) -> ParquetStore:

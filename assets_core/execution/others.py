@@ -37,8 +37,8 @@ class OtherRuns:
         self._made: dict[tuple[str, str | None, str], Mapping[str, Any]] = {}
         self._ended: set[str] = set()
         self._atomic: dict[str, int] = {}
-        self.moved_back: set[AssetKey] = set()
-        """Assets of which a pointer was moved back: their cells must be read from the index again."""
+        self.moved_back: dict[AssetKey, set[int]] = {}
+        """Cells of which a pointer was moved back: they must be read from the index again."""
 
     def holds(self, asset: AssetKey, ordinals: Ordinals) -> Flags:
         """Return which cells of an asset another run has claimed."""
@@ -113,7 +113,9 @@ class OtherRuns:
                 for key, ordinal in self._found(payload["asset"], [payload["partition"]]):
                     self._world.states[key].observe(ordinal, payload, record.seq)
             case "rolled_back" if not is_known:
-                self.moved_back.update(AssetKey(asset) for asset, *_ in payload["cells"])
+                for asset, partition, _ in payload["cells"]:
+                    for key, ordinal in self._found(asset, [partition]):
+                        self.moved_back.setdefault(key, set()).add(ordinal)
             case "run_ended":
                 return self.end(payload["run"])
         return []

@@ -8,7 +8,7 @@ made is the executor's business.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,12 +50,12 @@ class Neighbours:
     """How a run gets along with those beside it.
 
     `takeover` is given runs that hold cells this one waits for, and returns the ending of each that is not at work any
-    more; `reread` brings the cells of some assets up to date from the index.
+    more; `reread` brings some cells, by asset and ordinal, up to date from the index.
     """
 
     others: OtherRuns
     takeover: Callable[[Iterable[str]], list[facts.Fact]]
-    reread: Callable[[Iterable[AssetKey]], None]
+    reread: Callable[[Mapping[AssetKey, Collection[int]]], None]
 
 
 class Coordinator:

@@ -277,6 +277,24 @@ def fill(state: AssetState, columns: Mapping[str, Any]) -> None:
     state.position[index] = columns["published_seq"][rows]
 
 
+def reread(state: AssetState, ordinals: Collection[int], columns: Mapping[str, Any], digests: ColumnRows) -> None:
+    """Bring some cells of an asset up to date, and no others.
+
+    `columns`: the arrays of the query `cells_of`. `digests`: of the columns that readers are narrowed to, of all cells.
+    """
+    keys = {state.key(ordinal) for ordinal in ordinals}
+    positions = np.array(sorted(ordinal - state.first for ordinal in ordinals), np.int64)
+    state.present[positions] = False
+    for lanes in state.narrowed.values():
+        lanes.a[positions], lanes.b[positions] = 0, 0
+    chosen = [row for row, key in enumerate(columns["partition"].tolist()) if key in keys]
+    fill(state, {name: values[chosen] for name, values in columns.items()})
+    for partition, rows in groupby(digests, key=lambda row: row[0]):
+        ordinal = state.ordinal(partition) if partition in keys else None
+        if ordinal is not None:
+            state.narrow(ordinal - state.first, [(name, kind, digest) for _, name, kind, digest in rows])
+
+
 def find_cell(world: World, cell: Cell) -> tuple[AssetState, int]:
     """Return the state and the position of a cell.
 
