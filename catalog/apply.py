@@ -43,8 +43,8 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
     connection.begin()
     connection.execute(_SCHEMA)
     connection.execute(
-        "INSERT INTO meta VALUES (?, ?, ?, ?, ?)",
-        [SCHEMA_VERSION, START.seq, START.digest.hex(), START.segment, START.offset],
+        "INSERT INTO meta VALUES (?, ?, ?, ?, ?, ?)",
+        [SCHEMA_VERSION, START.seq, START.digest.hex(), START.segment, START.offset, duckdb.__version__],
     )
     connection.commit()
 

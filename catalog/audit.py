@@ -41,7 +41,8 @@ class Proof:
     """What was proved of a journal, and what is wrong with it.
 
     `records`: how many are intact, from the first on. `sealed`, `signed`: the last record under a seal, under a
-    signature that may be trusted. `pruned`: how many texts retention dropped. `losses`: what an operator accepted as
+    signature that may be trusted. `pruned`: how many texts retention dropped; `dropped`: the records that say so, each
+    with how many. `losses`: what an operator accepted as
     lost. `notes`: what is worth knowing and no damage.
     """
 
@@ -53,6 +54,7 @@ class Proof:
     pruned: int = 0
     root: str | None = None
     keys: set[str] = field(default_factory=set)
+    dropped: list[tuple[int, int]] = field(default_factory=list)
     losses: list[dict[str, Any]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -98,7 +100,7 @@ def prove(
     proof.records, proof.segments = end.seq, len(closed)
     _note_witness(folder, witness, end, proof)
     _prove_seals(folder, closed, trusted_keys, proof)
-    _prove_pruning(folder, closed, stated, proof)
+    _prove_pruning(folder, closed, stated, trusted_keys, proof)
     for anchor in anchors:
         _prove_anchor(folder, closed, anchor, proof)
     return proof
@@ -113,7 +115,9 @@ def _take(line: Line, segment: _Segment, proof: Proof, stated: dict[str, int]) -
     elif line.kind == "sealed" and line.seq == segment.first:
         segment.seal = json.loads(line.text)["payload"]
     elif line.kind == "pruned":
-        stated.update({name: dropped for name, _, dropped in json.loads(line.text)["payload"]["segments"]})
+        dropped = {name: dropped for name, _, dropped in json.loads(line.text)["payload"]["segments"]}
+        proof.dropped.append((line.seq, sum(dropped.values())))
+        stated.update(dropped)
     elif line.kind == "loss_accepted":
         proof.losses.append(json.loads(line.text)["payload"])
 
@@ -158,21 +162,38 @@ def _prove_seals(folder: Path, read: Sequence[_Segment], trusted_keys: Sequence[
             proof.problems.append(Problem(f"the seal states another {', '.join(wrong)} than the records give", *place))
             continue
         proof.seals, proof.sealed, proof.root = proof.seals + 1, holder.first - 1, seal["root"]
-        if seal["signature"] is None:
+        key, signature = seal.get("public_key"), seal.get("signature")
+        if signature is None:
             continue
-        if not is_signed(seal["public_key"], seal["signature"], statement(seal)):
-            proof.problems.append(Problem(f"the signature by {seal['public_key']} is not one of this seal", *place))
-        elif trusted_keys and seal["public_key"] not in trusted_keys:
-            proof.problems.append(Problem(f"the seal is signed by {seal['public_key']}, which is not trusted", *place))
+        if not is_signed(str(key), str(signature), statement(seal)):
+            proof.problems.append(Problem(f"the signature by {key} is not one of this seal", *place))
+        elif trusted_keys and key not in trusted_keys:
+            proof.problems.append(Problem(f"the seal is signed by {key}, which is not trusted", *place))
         else:
             proof.signed = holder.first - 1
-            proof.keys.add(seal["public_key"])
-    if trusted_keys and proof.seals and not proof.signed:
+            proof.keys.add(str(key))
+    if trusted_keys and proof.records and not proof.signed:
         proof.problems.append(Problem("no seal is signed by a trusted key", folder))
+    elif trusted_keys and proof.signed < proof.records:
+        proof.notes.append(f"records from {proof.signed + 1} on are under no trusted signature yet")
 
 
-def _prove_pruning(folder: Path, read: Sequence[_Segment], stated: Mapping[str, int], proof: Proof) -> None:
-    """Require that texts are missing only where a record says that they were dropped."""
+def _prove_pruning(
+    folder: Path, read: Sequence[_Segment], stated: Mapping[str, int], trusted_keys: Sequence[str], proof: Proof
+) -> None:
+    """Require that texts are missing only where a record says that they were dropped.
+
+    Hashes alone cannot tell whether what was dropped was needed: so who dropped it is told, and must be vouched for.
+    """
+    for seq, count in proof.dropped:
+        proof.notes.append(
+            f"record {seq} tells that {count} texts of old records were dropped; who did it stands there"
+        )
+        if trusted_keys and seq > proof.signed:
+            what = (
+                "texts were dropped, and no trusted signature is over the record that says so: anchor, if it is right"
+            )
+            proof.problems.append(Problem(what, folder, seq))
     for segment in read:
         if segment.pruned > stated.get(segment.name, 0):
             what = f"{segment.pruned} texts are missing, {stated.get(segment.name, 0)} were pruned"

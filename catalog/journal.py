@@ -233,12 +233,16 @@ class Journal:
     def _held(self) -> Iterator[None]:
         name = self._folder / head.NAME
         with disk_errors(self._folder):
-            if self._lock < 0:
-                self._folder.mkdir(parents=True, exist_ok=True)
-                self._lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-                require_working_locks(name)
-            with held(self._lock, name, exclusive=True):
-                yield
+            while True:
+                if self._lock < 0:
+                    self._folder.mkdir(parents=True, exist_ok=True)
+                    self._lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                    require_working_locks(name)
+                with held(self._lock, name, exclusive=True):
+                    if name.exists() and os.path.samestat(os.fstat(self._lock), name.stat()):
+                        yield
+                        return
+                self.close()  # another journal was put in the place of the one that was opened
 
     def _learn(self) -> list[Line]:
         """Bring what is known of the journal up to its end; return what others have written since."""

@@ -4,7 +4,8 @@
 
 CREATE TABLE meta (
     schema_version VARCHAR, applied_seq BIGINT, applied_digest VARCHAR, applied_segment VARCHAR,
-    applied_offset BIGINT
+    applied_offset BIGINT,
+    library VARCHAR
 );
 COMMENT ON TABLE meta IS 'How far this index has followed the journal; one row.';
 COMMENT ON COLUMN meta.schema_version IS 'fingerprint of the tables and of the statements that fill them; another one means: rebuild';
@@ -12,6 +13,7 @@ COMMENT ON COLUMN meta.applied_seq IS 'sequence number of the last record applie
 COMMENT ON COLUMN meta.applied_digest IS 'hash of that record, 64 hex digits';
 COMMENT ON COLUMN meta.applied_segment IS 'name of the journal file that record ends in';
 COMMENT ON COLUMN meta.applied_offset IS 'byte of that file behind the record';
+COMMENT ON COLUMN meta.library IS 'version of DuckDB that made the file';
 
 CREATE TABLE record (
     seq BIGINT, "at" TIMESTAMP, by_seq BIGINT, kind VARCHAR

@@ -129,6 +129,7 @@ def read_anchors(files: Iterable[Path]) -> list[Anchor]:
     """
     found: list[Anchor] = []
     for file in files:
+        before = len(found)
         try:
             lines = file.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
@@ -136,12 +137,16 @@ def read_anchors(files: Iterable[Path]) -> list[Anchor]:
         for number, line in enumerate(lines, 1):
             try:
                 document = json.loads(line)
-                found.append({"segments": int(document["segments"]), **document})
-                str(document["root"]), int(document["last"])
+                known = {"segments": int(document["segments"]), "last": int(document["last"])}
+                if known["segments"] < 1 or not isinstance(document["root"], str):
+                    raise ValueError(line)
+                found.append({**document, **known})
             except (ValueError, TypeError, KeyError) as error:
                 raise UserError(
                     f"{file}:{number} is not an anchor: {line[:80]!r}", remedy="use what `assets audit anchor` printed"
                 ) from error
+        if len(found) == before:
+            raise UserError(f"{file} holds no anchor", remedy="use what `assets audit anchor` printed")
     return found
 
 

@@ -30,7 +30,7 @@ _FILES_A_TURN = 32
 _VERSIONS_A_RECORD = 1000
 _YOUNG = timedelta(days=1)
 """A file that is younger may be one of which a run is about to tell."""
-_LONGEST_DAYS = 365_000
+LONGEST_DAYS = 365_000
 _STORED = re.compile(r"[0-9a-f]{64}\.parquet")
 _NAMING = frozenset(("materialized", "published", "rolled_back"))
 
@@ -192,7 +192,7 @@ def _holds(folder: Path, name: str) -> bool:
 def _found(project: Project, kept: Kept, now: datetime) -> tuple[list[Unneeded], Tail]:
     """Return what nobody needs as far as the index knows, leases aside, and the place that it has reached."""
     data = project.state / "data"
-    since = (now - timedelta(days=min(kept.days, _LONGEST_DAYS))).astimezone(UTC).replace(tzinfo=None)
+    since = (now - timedelta(days=min(kept.days, LONGEST_DAYS))).astimezone(UTC).replace(tzinfo=None)
     with Catalog(project.state).read() as connection:
         rows = connection.sql(query("collectable"), params={"since": since, "versions": kept.versions}).fetchall()
         recorded = {file for (file,) in connection.sql(query("recorded_files")).fetchall()}

@@ -113,10 +113,12 @@ def _read(there: Destination, name: str) -> Manifest:
 
 
 def _entry(name: str, stored: str, size: int, blake3: str) -> Entry:
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or path.parts[:1] not in (("journal",), ("data",)):
-        raise ValueError(f"it lists {name!r}")
-    return Entry(name, stored, size, blake3)
+    for text in (name, stored):
+        path = PurePosixPath(text)
+        is_inside = not path.is_absolute() and ".." not in path.parts and "\0" not in text
+        if not is_inside or path.parts[:1] not in (("journal",), ("data",)):
+            raise ValueError(f"it lists {text!r}")
+    return Entry(name, stored, int(size), blake3)
 
 
 def _digest(document: Mapping[str, Any]) -> str:
@@ -163,6 +165,8 @@ def _proved(there: Destination, entry: Entry) -> Iterator[bytes]:
     for part in there.read(entry.stored):
         hasher.update(part)
         size += len(part)
+        if size > entry.size:
+            raise _damaged(there, entry.stored, f"more than {entry.size} bytes")
         yield part
     if (size, hasher.hexdigest()) != (entry.size, entry.blake3):
         what = f"{size} bytes with hash {hasher.hexdigest()[:12]} instead of {entry.size} with {entry.blake3[:12]}"

@@ -13,6 +13,7 @@ from catalog.session import Catalog
 from ..errors import UserError
 from ..project import Project
 
+_LONGEST_NUMBER = 19
 END = 2**63 - 1
 """A position behind every record, for questions that are asked of the present."""
 
@@ -57,7 +58,7 @@ def position_of(project: Project, text: str, now: datetime) -> int:
 
 
 def _is_position(text: str) -> bool:
-    return text.isascii() and text.isdigit()
+    return text.isascii() and text.isdigit() and len(text) < _LONGEST_NUMBER
 
 
 def _time(text: str) -> datetime:
@@ -68,7 +69,10 @@ def _time(text: str) -> datetime:
             f"{text!r} is neither a time nor a position in the journal",
             remedy="write a time like 2026-01-31T08:00 (UTC) or 2026-01-31T08:00+01:00, or the number of a record",
         ) from None
-    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+    try:
+        return (time if time.tzinfo is not None else time.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        raise UserError(f"{text!r} is before the calendar began", remedy="give a later time") from None
 
 
 def _shown(time: datetime) -> str:

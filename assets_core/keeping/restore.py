@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +15,12 @@ from catalog import head
 from catalog.audit import prove
 from catalog.errors import disk_errors
 from catalog.locks import held
+from catalog.queries import load as query
 from catalog.segments import segments
 from catalog.session import Catalog
 
 from ..errors import AssetsError, UserError
-from ..io.parquet_store import make_durable
+from ..io.parquet_store import make_durable, wrong_with
 from ..project import Project
 from .destination import Destination
 from .manifest import Manifest, fetch, manifests
@@ -49,8 +51,7 @@ def restore(project: Project, there: Destination) -> Restored:
         with held(descriptor, draft, exclusive=True), disk_errors(draft):
             try:
                 _empty(draft)
-                records = _build(there, manifest, draft)
-                _require_no_journal(project.state)
+                records = _build(there, manifest, draft, project.settings.trusted_keys)
                 _put_in_place(draft, project.state)
             finally:
                 shutil.rmtree(draft, ignore_errors=True)
@@ -69,32 +70,59 @@ def _require_no_journal(state: Path) -> None:
             )
 
 
-def _build(there: Destination, manifest: Manifest, draft: Path) -> int:
+def _build(there: Destination, manifest: Manifest, draft: Path, trusted_keys: Sequence[str]) -> int:
     """Make the whole state, durable, and prove it; return the number of records."""
     fetch(there, manifest, draft, with_data=True)
     with (draft / "journal" / head.NAME).open("wb") as file:
         head.write(file.fileno(), manifest.place)
         os.fsync(file.fileno())
-    Catalog(draft).rebuild()
-    proof = prove(draft / "journal")
-    if proof.problems:
+    catalog = Catalog(draft)
+    catalog.rebuild()
+    proof = prove(draft / "journal", trusted_keys=trusted_keys)
+    wrong = [str(problem) for problem in proof.problems] or _wrong_data(catalog, draft / "data")
+    if wrong:
         raise AssetsError(
-            f"{there}: {manifest.name}: {proof.problems[0]}",
-            remedy="the backup is what was backed up, and that was wrong already: restore an older one",
+            f"{there}: {manifest.name}: {wrong[0]}",
+            remedy="it was wrong already when it was backed up, or was altered with its manifest: restore an older one",
         )
     for folder, _, _ in os.walk(draft):
         make_durable(Path(folder))
     return proof.records
 
 
+def _wrong_data(catalog: Catalog, folder: Path) -> list[str]:
+    """Return the files whose content is not the version that the journal knows them by."""
+    with catalog.read() as connection:
+        files = connection.sql(query("published_files")).fetchall()
+    found = ((folder / file, version) for _, _, version, file, _ in files)
+    return [f"{path}: {wrong}" for path, version in found if path.exists() and (wrong := wrong_with(path, version))]
+
+
 def _put_in_place(draft: Path, state: Path) -> None:
-    """Give the new state its name; what is there holds nothing that cannot be made again."""
+    """Give the new state its name, while nobody can append to a journal there.
+
+    What was there holds nothing that cannot be made again; should a run have begun meanwhile, it is kept, and said.
+    """
     aside = state.with_name(f"{state.name}.before-restore")
     _empty(aside)
-    if state.exists():
-        state.rename(aside)
-    draft.rename(state)
+    (state / "journal").mkdir(parents=True, exist_ok=True)
+    lock = state / "journal" / head.NAME
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        with held(descriptor, lock, exclusive=True):
+            _require_no_journal(state)
+            state.rename(aside)
+            draft.rename(state)
+    finally:
+        os.close(descriptor)
     make_durable(state.parent)
+    try:
+        _require_no_journal(aside)
+    except UserError as error:
+        raise AssetsError(
+            f"the backup is restored, but a run began meanwhile: what it made is in {aside}",
+            remedy="materialize again; then remove that folder",
+        ) from error
     shutil.rmtree(aside, ignore_errors=True)
 
 

@@ -12,10 +12,12 @@ from catalog import retention
 from catalog.compaction import Compacted, compress
 from catalog.retention import DataKept, Pruned
 
-from ..errors import UserError
+from ..errors import Busy, UserError
 from ..execution.actor import open_journal
+from ..execution.lease import read_positions
 from ..lineage.relay import Relay
 from ..project import Project
+from .collect import LONGEST_DAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,15 @@ def compact(project: Project, before: datetime | None, now: datetime, *, is_tria
     try:
         if before is not None and not is_trial:  # the events of a record are made from its text
             Relay(folder, project.state / "lineage" / "events.jsonl", project.settings.name).catch_up()
+        if before is not None and not is_trial and read_positions(project.state / "readers"):
+            raise Busy(
+                "somebody is reading published data, perhaps as it was at a time whose records would be dropped",
+                remedy="wait until they have read it, then run the command again",
+            )
         reason = "retention" if before is None else f"retention: older than {before.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-        data = DataKept(_days_before(now, project.settings.keep_days), project.settings.keep_versions)
+        data = DataKept(
+            _days_before(now, min(project.settings.keep_days, LONGEST_DAYS)), project.settings.keep_versions
+        )
         pruned = retention.prune(project.state, journal, before, data, reason, is_trial=is_trial)
         return Compaction(pruned, Compacted() if is_trial else compress(folder, journal))
     finally:
@@ -62,7 +71,10 @@ def horizon(text: str | None, settings_days: int | None, now: datetime) -> datet
         raise UserError(
             f"{text!r} is neither a number of days nor a date", remedy="give for example 90, or 2026-01-31"
         ) from None
-    found = found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    try:
+        found = (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        raise UserError(f"{text} is before the calendar began", remedy="give a later date") from None
     if found > now:
         raise UserError(f"{text} lies in the future", remedy="give a date that has passed, or a number of days")
     return found

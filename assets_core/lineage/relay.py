@@ -6,13 +6,13 @@ record it was made from. Beside it lies what the mapper knew at some time, so th
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from pathlib import Path
 from typing import IO, Any
 
 from catalog.errors import JournalDamaged
+from catalog.locks import held
 from catalog.records import START, Tail
 from catalog.segments import read_lines
 
@@ -55,13 +55,12 @@ class Relay:
 
         Nothing is done where OPENLINEAGE_DISABLED says so; a later call makes up for it.
 
-        *Raises* JournalDamaged.
+        *Raises* JournalDamaged, CatalogBusy where another process holds the file for too long.
         """
         if is_disabled():
             return 0
         self._events_file.parent.mkdir(parents=True, exist_ok=True)
-        with self._events_file.open("ab+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with self._events_file.open("ab+") as file, held(file.fileno(), self._events_file, exclusive=True):
             self._find_place(file)
             try:
                 count = self._append(file)
@@ -143,8 +142,7 @@ def forget_events(events_file: Path, seq: int) -> None:
     """Cut off the events of record `seq` and later ones: these records are gone, and others will have their numbers."""
     if not events_file.exists():
         return
-    with events_file.open("ab+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with events_file.open("ab+") as file, held(file.fileno(), events_file, exclusive=True):
         while _last_bookmark(file) >= (seq, 0):
             start, _ = _line_before(file, file.seek(0, os.SEEK_END))
             file.truncate(start)

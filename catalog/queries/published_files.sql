@@ -1,7 +1,10 @@
--- Every file that a published version has, but for those that were collected since: with the newest record that made it.
+-- Every file that a published version has, with the newest record that made it. Those that were collected since are
+-- left out, unless one is current: then it has to be there.
+-- Asked of tables alone: a view says what somebody made of it.
 SELECT m.asset, any_value(m.partition) AS partition, m.version, m.file, max(m.seq) AS seq
-FROM materialization AS m
-SEMI JOIN publication AS p ON p.source_seq = m.seq
+FROM (SELECT * REPLACE (CASE WHEN file IS NULL THEN asset || '/' || version || '.parquet' ELSE file END AS file)
+    FROM materialized WHERE file IS NULL OR file <> '') AS m
+JOIN publication AS p ON p.source_seq = m.seq
 GROUP BY m.asset, m.version, m.file
-HAVING max(m.seq) > coalesce((SELECT max(c.seq) FROM collection AS c WHERE c.asset = m.asset AND c.version = m.version), 0)
+HAVING bool_or(p.superseded_seq IS NULL) OR max(greatest(m.seq, p.published_seq)) > coalesce((SELECT max(c.seq) FROM collection AS c WHERE c.asset = m.asset AND c.version = m.version), 0)
 ORDER BY m.asset, partition

@@ -144,8 +144,9 @@ def test_every_record_of_a_run_lands_in_its_tables(tmp_path: Path) -> None:
         lines = _lines(tmp_path, facts)
         assert apply(connection, lines).seq == 21
         found = _tables(connection)
+        end = lines[-1].after
         assert found.pop("meta") == [
-            (SCHEMA_VERSION, 21, lines[-1].after.digest.hex(), lines[-1].after.segment, lines[-1].after.offset)
+            (SCHEMA_VERSION, 21, end.digest.hex(), end.segment, end.offset, duckdb.__version__),
         ]
         assert position(connection) == lines[-1].after
         declarations = found.pop("declaration")

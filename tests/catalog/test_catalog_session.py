@@ -379,6 +379,13 @@ sys.stdin.readline()
 """
 
 
+def test_verify_sees_a_view_that_was_changed_by_hand(filled: tuple[Catalog, Tables], tmp_path: Path) -> None:
+    with duckdb.connect(tmp_path / "catalog.duckdb") as connection:
+        connection.execute("CREATE OR REPLACE VIEW materialization AS SELECT * FROM materialized WHERE false")
+    (problem,) = filled[0].verify()
+    assert "of views and macros by DuckDB" in problem
+
+
 def test_a_file_held_by_another_program_is_waited_for_and_its_holder_named(
     filled: tuple[Catalog, Tables], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

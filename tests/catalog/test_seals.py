@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -183,3 +184,46 @@ def test_every_sealed_record_can_be_proved_to_a_stranger_and_no_other_text(seale
             check(altered, proof.root)
     with pytest.raises(CatalogError, match="is not under a seal yet"):
         inclusion_proof(sealed, [proof.sealed + 1])
+
+
+def test_a_journal_without_a_trusted_signature_is_not_believed_where_keys_are_trusted(tmp_path: Path) -> None:
+    trusted = make_key(tmp_path / "trusted.pem")
+    folder = tmp_path / "journal"
+    writer = Journal(folder, SESSION)
+    writer.append([withdrawn("a")])
+    for _ in range(2):
+        (problem,) = prove(folder, trusted_keys=[trusted]).problems
+        assert problem.what == "no seal is signed by a trusted key"
+        writer.seal("anchor")
+    signing = Journal(folder, SESSION, sign=Signer(tmp_path / "trusted.pem").sign)
+    seal = signing.seal("anchor")  # although nothing was added since the unsigned one
+    assert seal is not None
+    assert seal["signature"]
+    signing.append([withdrawn("b")])
+    proof = prove(folder, trusted_keys=[trusted])
+    assert proof.problems == []
+    assert proof.notes == [f"records from {proof.signed + 1} on are under no trusted signature yet"]
+
+
+def test_who_drops_texts_must_be_vouched_for_where_keys_are_trusted(tmp_path: Path) -> None:
+    trusted = make_key(tmp_path / "trusted.pem")
+    folder = tmp_path / "journal"
+    writer = Journal(folder, SESSION, sign=Signer(tmp_path / "trusted.pem").sign)
+    writer.append([withdrawn("a")] * 3)
+    writer.seal("anchor")
+    first = segments(folder)[0]
+    lines = first.path.read_bytes().split(b"\n")
+    lines[2] = lines[2][:64]
+    pruned = first.path.with_name(first.path.name.replace(".jsonl", ".pruned.jsonl.gz"))
+    pruned.write_bytes(gzip.compress(b"\n".join(lines)))
+    first.path.unlink()
+    (problem,) = prove(folder).problems
+    assert problem.what == "1 texts are missing, 0 were pruned"
+    writer.append([("pruned", {"before": "2020", "segments": [[first.name, 4, 1]], "reason": "so it seems"})])
+    assert prove(folder).problems == []
+    (problem,) = prove(folder, trusted_keys=[trusted]).problems
+    assert "no trusted signature is over the record that says so" in problem.what
+    writer.seal("anchor")
+    proof = prove(folder, trusted_keys=[trusted])
+    assert (proof.problems, proof.pruned) == ([], 1)
+    assert any("tells that 1 texts of old records were dropped" in note for note in proof.notes)

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from assets_core.errors import UserError
+from assets_core.execution.actor import open_journal
 from assets_core.governance.audit import anchor, prove_cell, read_anchors, verify
 from assets_core.materialize import materialize
 from assets_core.model.keys import AssetKey, Cell, PartitionKey
 from assets_core.project import Project, find_project
+from catalog.session import Catalog
 
 DEFINITIONS = """
 import polars as pl
@@ -109,3 +111,22 @@ def test_a_run_goes_on_without_the_key_and_an_anchor_does_not(made: Project) -> 
     assert materialize(project, "total", force=True).made == 1
     with pytest.raises(UserError, match=r"the signing key .*elsewhere\.pem is not there"):
         anchor(project, "now")
+
+
+def test_a_current_file_is_read_also_where_a_record_says_that_it_was_removed(made: Project) -> None:
+    text = json.loads(record_text(made, DAY))["payload"]
+    forged = {"versions": [[text["asset"], text["version"], text["file"]]], "reason": "so it seems"}
+    open_journal(made).append([("collected", forged)])
+    Catalog(made.state).refresh()
+    assert verify(made).findings == []
+    file_of(made, DAY).write_bytes(b"another")
+    (finding,) = verify(made).findings
+    assert finding.cells[0] == str(DAY)
+
+
+def test_a_file_without_an_anchor_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "anchors.jsonl"
+    for text, said in (("", "holds no anchor"), ('{"segments": 0, "last": 1, "root": "x"}', "is not an anchor")):
+        file.write_text(text)
+        with pytest.raises(UserError, match=said):
+            read_anchors([file])
