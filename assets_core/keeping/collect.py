@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from catalog.apply import position_of
@@ -165,10 +166,11 @@ class _Turn:
         at_work = read_positions(runs)
         positions = [*at_work, *read_positions(readers)]
         oldest = min(positions, default=None)
+        held = cache(lambda run: _holds(runs, run) or _holds(readers, run))
         for one in found:
             if one.version is not None and (one.asset, one.version) in self.named:
                 continue
-            if one.file in self.files or any(_holds(runs, run) or _holds(readers, run) for run in one.runs):
+            if one.file in self.files or any(held(run) for run in one.runs):
                 continue
             if one.superseded_seq is not None and oldest is not None and one.superseded_seq > oldest:
                 continue

@@ -5,6 +5,7 @@ Folders, and buckets of a real S3 API: a server of moto, as a process on a free 
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -13,12 +14,13 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from blake3 import blake3
 from command import Project, ended, kill, wait_until
 
 from catalog.audit import prove
@@ -166,6 +168,46 @@ def test_damaged_data_is_not_backed_up(days: Project, place: Path) -> None:
     assert refused.code == 3
     assert victim.name in refused.err
     assert not list(place.glob("backup-*"))
+
+
+def altered(place: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change the newest manifest and make its digest fit again, as somebody would who can write there."""
+    (file,) = place.glob("backup-*.json")
+    document = json.loads(file.read_text())
+    del document["digest"]
+    change(document)
+    text = json.dumps(document, ensure_ascii=False, sort_keys=True)
+    file.write_text(json.dumps(document | {"digest": blake3(text.encode()).hexdigest()}))
+
+
+def test_data_that_was_altered_together_with_its_manifest_is_not_restored(days: Project, place: Path) -> None:
+    days.must("materialize")
+    days.must("catalog", "backup", str(place))
+    files = sorted((place / "data" / "first").iterdir())
+    files[0].write_bytes(files[1].read_bytes())
+
+    def fit(document: dict[str, Any]) -> None:
+        for entry in document["files"]:
+            content = (place / entry["stored"]).read_bytes()
+            entry["size"], entry["blake3"] = len(content), blake3(content).hexdigest()
+
+    altered(place, fit)
+    other = elsewhere(days)
+    outcome = other.run("catalog", "restore", str(place))
+    assert outcome.code == 3
+    assert "the content is" in outcome.err
+    assert not (other.root / ".assets" / "journal").exists()
+
+
+@pytest.mark.parametrize("stored", ["/dev/zero", "data/../../secret", "data/a\0b", "secret"])
+def test_a_manifest_that_points_elsewhere_is_refused(days: Project, place: Path, stored: str) -> None:
+    days.must("materialize", "first", "--partitions", "2024-01-01")
+    days.must("catalog", "backup", str(place))
+    altered(place, lambda document: document["files"][-1].update(stored=stored))
+    outcome = elsewhere(days).run("catalog", "restore", str(place))
+    assert outcome.code not in (0, None)
+    assert "it lists" in outcome.err
+    assert "Traceback" not in outcome.err
 
 
 def test_a_killed_backup_leaves_no_manifest_and_the_next_one_completes_it(days: Project, place: Path) -> None:
