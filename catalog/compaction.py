@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from .durable import sync
 from .errors import CatalogError, JournalDamaged, disk_errors
-from .journal import Journal, sync_folder
+from .journal import Journal
 from .locks import in_turn
 from .segments import Segment, segments
 
@@ -95,14 +96,14 @@ def put_in_place(draft: Path, segment: Segment) -> None:
         draft.unlink()
         raise JournalDamaged(segment.first, segment.path, "the file was moved away while it was compressed")
     draft.replace(draft.with_name(draft.name.removesuffix(_DRAFT)))
-    sync_folder(draft.parent)
+    sync(draft.parent)
 
 
 def discard(*forms: Path) -> None:
     """Remove forms of a segment that a smaller one stands for."""
     for form in forms:
         form.unlink(missing_ok=True)
-    sync_folder(forms[0].parent)
+    sync(forms[0].parent)
 
 
 def remove_drafts(folder: Path) -> None:

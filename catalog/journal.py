@@ -23,6 +23,7 @@ from typing import Any
 from blake3 import blake3
 
 from . import head
+from .durable import sync
 from .errors import CatalogError, JournalDamaged, disk_errors
 from .locks import held, require_working_locks
 from .records import START, Line, Record, Tail
@@ -320,8 +321,8 @@ class Journal:
                 self._file = -1
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         if is_new:
-            sync_folder(self._folder)
-            sync_folder(self._folder.parent)
+            sync(self._folder)
+            sync(self._folder.parent)
         size = os.fstat(self._file).st_size
         if size < end.offset:
             raise JournalDamaged(end.seq, path, "the file is shorter than it was: records are gone")
@@ -392,7 +393,7 @@ def _set_aside(folder: Path, end: Tail) -> tuple[list[str], bool]:
         is_plain = path.name == end.segment
         if _cut(path, aside, end):
             names.append(aside.name)
-    sync_folder(folder)
+    sync(folder)
     return names, is_plain
 
 
@@ -436,12 +437,3 @@ def _timestamp(now: datetime) -> str:
     if now.tzinfo is None:
         raise CatalogError(f"the clock of the journal says {now} without a time zone", remedy="give it an aware clock")
     return now.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -16,8 +16,9 @@ from pathlib import Path
 from .apply import position_of
 from .audit import prove
 from .compaction import discard, put_in_place, remove_drafts, unchanging, written
+from .durable import sync
 from .errors import CatalogBusy, CatalogError, JournalDamaged, disk_errors
-from .journal import Fact, Journal, sync_folder
+from .journal import Fact, Journal
 from .locks import in_turn
 from .queries import load as query
 from .records import Line, Tail
@@ -171,7 +172,7 @@ def _replace(
     bytes_before = sum(segment.path.stat().st_size for segment, _ in chosen)
     reduced = [_reduced(segment, marks) for segment, marks in chosen]
     bytes_after = sum(one.draft.stat().st_size for one in reduced)
-    sync_folder(folder)
+    sync(folder)
     payload = {
         "before": intention.before,
         "segments": [[one.segment.name, one.records, one.dropped] for one in reduced],
@@ -193,7 +194,7 @@ def _replace(
         # First the index, which is derived: one of the full records must not be taken for one of the reduced ones.
         for name in ("catalog.stamp", "catalog.duckdb.wal", "catalog.duckdb"):
             (state / name).unlink(missing_ok=True)
-        sync_folder(state)
+        sync(state)
         for one in reduced:
             put_in_place(one.draft, one.segment)
             discard(*_full_forms(folder, one.segment))

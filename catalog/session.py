@@ -16,7 +16,9 @@ from pathlib import Path
 
 import duckdb
 
+from . import head
 from .apply import SCHEMA_VERSION, apply, create_tables, position
+from .durable import sync
 from .errors import CatalogError, JournalDamaged, RecordsLost, disk_errors
 from .locks import in_turn, patiently, wait_until_unlocked
 from .records import Tail
@@ -201,7 +203,11 @@ class Catalog:
             ) from error
 
     def _catch_up(self) -> int:
+        noted = head.read(self._journal)
         end = tail(self._journal)
+        if end.seq and (noted is None or noted.seq < end.seq):
+            # Not known to be durable yet: or else a power cut could leave the index ahead of the journal.
+            sync(self._journal / end.segment)
         if not self._index.exists():
             if end.seq:
                 raise _Unusable("it is missing")
