@@ -1,6 +1,6 @@
 """Merkle trees of the shape of RFC 6962, with BLAKE3: roots, frontiers, paths.
 
-Used by the seals and the proofs; the ten lines that check a path are repeated in docs/journal.md. It must not know what
+Used by the seals and the proofs; the lines that check a path stand in docs/journal.md. It must not know what
 the leaves stand for.
 """
 
@@ -62,10 +62,3 @@ def path(leaves: Sequence[bytes], index: int) -> list[tuple[str, bytes]]:
         level = pairs + level[len(pairs) * 2 :]
         index >>= 1
     return steps
-
-
-def climbed(found: bytes, steps: Sequence[tuple[str, bytes]]) -> bytes:
-    """Return the root that a leaf's hash leads to along a path."""
-    for side, neighbour in steps:
-        found = node(neighbour, found) if side == "left" else node(found, neighbour)
-    return found

@@ -161,13 +161,13 @@ class Catalog:
         """
         with self._in_turn(exclusive=False):
             if not self._index.exists():
-                return [f"{self._index} does not exist; the next command makes it"]
+                return ["it does not exist; the next command makes it"] if tail(self._journal).seq else []
             try:
                 with self._opened(self._index, read_only=True) as connection:
                     applied = position(connection)
                     found = {} if applied is None else _fingerprints(connection)
             except (duckdb.Error, _Unusable) as error:
-                return [f"{self._index} cannot be read: {_first_line(error)}"]
+                return [f"it cannot be read: {_first_line(error)}"]
             return self._differences(applied, found)
 
     @property
@@ -277,14 +277,14 @@ class Catalog:
 
     def _differences(self, applied: Tail | None, found: dict[str, tuple[int, int]]) -> list[str]:
         if applied is None:
-            return [f"{self._index} has tables of another version; the next command makes it again"]
+            return ["it has tables of another version; the next command makes it again"]
         end = tail(self._journal)
         if applied.seq > end.seq:
-            return [f"{self._index} holds record {applied.seq}, the journal ends with record {end.seq}"]
+            return [f"it holds record {applied.seq}, the journal ends with record {end.seq}"]
         with self._replay("verify", applied.seq) as (replay, _), self._opened(replay, read_only=True) as connection:
             expected = _fingerprints(connection)
         return [
-            f"{self._index}: table {table} is not what the journal gives ({found.get(table, (0, 0))[0]} rows, "
+            f"table {table} is not what the journal gives ({found.get(table, (0, 0))[0]} rows, "
             f"not the {rows} rows of a replay or not with the same values)"
             for table, (rows, hashes) in expected.items()
             if found.get(table) != (rows, hashes) and (table in found or not table.startswith(_VIEWS))

@@ -131,6 +131,11 @@ def key(
     """
     from catalog.signing import make_key
 
+    from ..errors import UserError
+
+    if file.exists() or not file.absolute().parent.is_dir():
+        what = "it is there already" if file.exists() else f"there is no folder {file.absolute().parent}"
+        raise UserError(f"no key is made in {file}: {what}", remedy="name a new file in a folder that exists")
     public_key = make_key(file)
     if as_json:
         print_json({"file": str(file), "public_key": public_key})

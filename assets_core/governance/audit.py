@@ -21,7 +21,7 @@ from catalog.queries import load as query
 from catalog.segments import segments
 from catalog.session import Catalog
 
-from ..errors import UserError
+from ..errors import UserError, did_you_mean
 from ..execution.actor import open_journal, signing_key
 from ..io.parquet_store import wrong_with
 from ..model.keys import AssetKey, Cell
@@ -161,7 +161,9 @@ def prove_cell(project: Project, cell: Cell) -> dict[str, Any]:
         params = {"asset": cell.asset, "partition": cell.partition}
         rows = connection.sql(query("records_of_cell"), params=params).fetchall()
     if not rows:
-        raise UserError(f"nothing of {cell} is published", remedy=f"run: assets materialize +{cell.asset}")
+        near = "" if cell.asset in project.graph.assets else did_you_mean(cell.asset, project.graph.assets)
+        remedy = "see: assets status" if near else f"run: assets materialize +{cell.asset}"
+        raise UserError(f"nothing of {cell} is published{near}", remedy=remedy)
     ((version, seqs),) = rows
     folder = project.state / "journal"
     last = segments(folder)[-1]

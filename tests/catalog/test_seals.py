@@ -46,6 +46,13 @@ def rfc_root(leaves: Sequence[bytes]) -> bytes:
     return blake3(b"\x01" + rfc_root(leaves[:split]) + rfc_root(leaves[split:])).digest()
 
 
+def climbed(found: bytes, steps: Sequence[tuple[str, bytes]]) -> bytes:
+    """Return the root that a leaf's hash leads to along a path."""
+    for side, other in steps:
+        found = blake3(b"\x01" + (other + found if side == "left" else found + other)).digest()
+    return found
+
+
 @given(st.lists(st.binary(max_size=3), min_size=1, max_size=70))
 def test_roots_frontiers_and_paths_are_those_of_the_rfc(data: list[bytes]) -> None:
     leaves = [merkle.leaf(each) for each in data]
@@ -57,7 +64,7 @@ def test_roots_frontiers_and_paths_are_those_of_the_rfc(data: list[bytes]) -> No
         frontier = merkle.grown(frontier, count, each)
         assert merkle.frontier_root(frontier) == rfc_root(leaves[: count + 1])
     for index, each in enumerate(leaves):
-        assert merkle.climbed(each, merkle.path(leaves, index)) == root
+        assert climbed(each, merkle.path(leaves, index)) == root
 
 
 @pytest.fixture

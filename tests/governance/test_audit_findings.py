@@ -130,3 +130,13 @@ def test_a_file_without_an_anchor_is_refused(tmp_path: Path) -> None:
         file.write_text(text)
         with pytest.raises(UserError, match=said):
             read_anchors([file])
+
+
+def test_a_project_of_which_nothing_was_made_has_nothing_wrong(tmp_path: Path) -> None:
+    (tmp_path / "definitions").mkdir()
+    (tmp_path / "definitions" / "assets.py").write_text(DEFINITIONS)
+    (tmp_path / "assets.toml").write_text('[project]\nname = "new"\n')
+    project = find_project(tmp_path)
+    assert verify(project).findings == []
+    with pytest.raises(UserError, match=r"nothing of secnd is published \(did you mean 'second'\?\)"):
+        prove_cell(project, Cell(AssetKey("secnd")))
