@@ -7,12 +7,13 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from catalog_facts import SESSION
+from mortal import die_before
 
 from catalog import compaction
 from catalog import journal as journal_module
@@ -180,7 +181,7 @@ def _states_when_killed(folder: Path) -> Iterator[Path]:
         shutil.copytree(folder, copy)
         child = os.fork()
         if child == 0:
-            _die_before(number)
+            die_before(number)
             try:
                 compress(copy, Journal(copy, SESSION))
             finally:
@@ -190,20 +191,3 @@ def _states_when_killed(folder: Path) -> Iterator[Path]:
             return
         yield copy
         number += 1
-
-
-def _die_before(number: int) -> None:
-    """Kill this process before the n-th call by which it changes the disk."""
-    left = [number]
-
-    def mortal(call: Callable[..., Any]) -> Callable[..., Any]:
-        def counted(*arguments: Any, **options: Any) -> Any:
-            if left[0] == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            left[0] -= 1
-            return call(*arguments, **options)
-
-        return counted
-
-    for name in ("fsync", "write", "replace", "unlink"):
-        setattr(os, name, mortal(getattr(os, name)))

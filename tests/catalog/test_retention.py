@@ -36,6 +36,7 @@ from catalog_facts import (
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mortal import die_before
 
 from catalog import journal as journal_module
 from catalog import retention
@@ -338,7 +339,7 @@ def states_when_killed(state: Path, horizon: datetime) -> Iterator[Path]:
         shutil.copytree(state, copy)
         child = os.fork()
         if child == 0:
-            _die_before(number)
+            die_before(number)
             try:
                 drop(copy, journal_of(copy), horizon)
             finally:
@@ -352,23 +353,6 @@ def states_when_killed(state: Path, horizon: datetime) -> Iterator[Path]:
             yield copy
         shutil.rmtree(copy.parent)
         number += 1
-
-
-def _die_before(number: int) -> None:
-    """Kill this process before the n-th call by which it changes the disk."""
-    left = [number]
-
-    def mortal(call: Callable[..., Any]) -> Callable[..., Any]:
-        def counted(*arguments: Any, **options: Any) -> Any:
-            if left[0] == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            left[0] -= 1
-            return call(*arguments, **options)
-
-        return counted
-
-    for name in ("fsync", "write", "pwrite", "replace", "unlink", "ftruncate"):
-        setattr(os, name, mortal(getattr(os, name)))
 
 
 def test_killed_at_any_moment_it_has_lost_nothing_and_the_next_one_ends_it(
