@@ -1,6 +1,7 @@
 """Graph: which asset reads which, in an order in which upstreams come first; and what is wrong with that.
 
-Used by selection, planning, lineage and the commands. It must not know of partitions, nor of what happened.
+Used by selection, planning, lineage and the commands. It must not know what happened. An asset may read its own earlier
+partitions: that edge is none of the graph, because nothing waits for it but the asset itself.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from types import MappingProxyType
 from typing import Final
 
 from ..errors import AssetsError, DefinitionError, UnknownUpstream, did_you_mean
-from .asset import Asset
+from .asset import Asset, Edge
 from .keys import AssetKey
+from .mapping import is_strictly_earlier
 
 Neighbours = Mapping[AssetKey, tuple[AssetKey, ...]]
 
@@ -83,20 +85,26 @@ def graph_errors(assets: Sequence[Asset]) -> list[DefinitionError]:
     for knot in _knots(downstreams):
         circle = _circle(min(knot), downstreams)
         others = sorted(knot.difference(circle))
+        own = ", or let it read only earlier partitions of itself: mapping=TimeWindow(last=1, offset=-1)"
         also = f"; as do {', '.join(others)}" if others else ""
         errors.append(
             DefinitionError(
                 f"assets read each other in a circle, each the one before it: {' -> '.join(circle)}{also}",
                 place=first[circle[0]].place,
-                remedy="remove one of the edges",
+                remedy=f"remove one of the edges{own if len(circle) == 2 else ''}",
             )
         )
     return sorted(errors, key=lambda error: (error.place, error.what))
 
 
+def reads_earlier(asset: Asset, edge: Edge) -> bool:
+    """Tell whether an edge leads from earlier partitions of an asset to itself."""
+    return edge.upstream == asset.key and is_strictly_earlier(edge.mapping, asset.partitions)
+
+
 def _upstreams(assets: Mapping[AssetKey, Asset]) -> Neighbours:
     return {
-        key: tuple(sorted({edge.upstream for edge in asset.edges if edge.upstream in assets}))
+        key: tuple(sorted({e.upstream for e in asset.edges if e.upstream in assets and not reads_earlier(asset, e)}))
         for key, asset in assets.items()
     }
 

@@ -6,18 +6,23 @@ is refused here, with the remedy, before anything runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, ClassVar
 
-from ..errors import UserError, did_you_mean
+from ..errors import SelectionError, UserError, did_you_mean
 from .partitions import (
-    MonthlyPartitions,
+    CronPartitions,
+    DailyPartitions,
+    DynamicPartitions,
+    EvenPartitions,
+    MonthsPartitions,
     Partitions,
     ProductPartitions,
     StaticPartitions,
     TimePartitions,
-    WeeklyPartitions,
+    dynamic_names,
 )
 
 
@@ -63,6 +68,40 @@ class AllPartitions:
 
 
 @dataclass(frozen=True, slots=True)
+class LastAvailable:
+    """The newest upstream partition that is there, among those that begin before the partition ends.
+
+    Of all of them where the asset itself has no partitions of time. It is for an upstream of time that is not always
+    there: what is missing is passed over, where other mappings wait for it.
+    """
+
+    kind: ClassVar[str] = "last_available"
+
+
+@dataclass(frozen=True, slots=True)
+class StaticMap:
+    """A table from own keys to upstream keys: StaticMap({"europe": ["de", "fr"]}).
+
+    A partition that the table does not name reads nothing.
+    """
+
+    keys: tuple[tuple[str, tuple[str, ...]], ...]
+    kind: ClassVar[str] = "static_map"
+
+    def __init__(self, keys: Mapping[str, Sequence[str]]) -> None:
+        if not isinstance(keys, Mapping) or not all(_is_row(key, row) for key, row in keys.items()):
+            raise MappingError(
+                f"StaticMap() needs a table from own keys to lists of upstream keys, not {keys!r}",
+                remedy='write StaticMap({"europe": ["de", "fr"]})',
+            )
+        object.__setattr__(self, "keys", tuple((key, tuple(row)) for key, row in keys.items()))
+
+
+def _is_row(key: object, row: object) -> bool:
+    return isinstance(key, str) and isinstance(row, list | tuple) and all(isinstance(each, str) for each in row)
+
+
+@dataclass(frozen=True, slots=True)
 class Explicit:
     """The upstream keys that a function of the partition key returns: the slow path, one call a partition."""
 
@@ -90,7 +129,9 @@ class FromDimension:
     kind: ClassVar[str] = "from_dimension"
 
 
-PartitionMapping = Identity | TimeWindow | AllPartitions | Explicit | ByDimension | FromDimension
+PartitionMapping = (
+    Identity | TimeWindow | AllPartitions | LastAvailable | StaticMap | Explicit | ByDimension | FromDimension
+)
 
 
 def infer(downstream: Partitions | None, upstream: Partitions | None) -> PartitionMapping:
@@ -108,6 +149,8 @@ def infer(downstream: Partitions | None, upstream: Partitions | None) -> Partiti
         return _infer_time(downstream, upstream)
     if isinstance(downstream, StaticPartitions) and isinstance(upstream, StaticPartitions):
         return Identity()
+    if isinstance(downstream, DynamicPartitions) and downstream == upstream:
+        return Identity()
     raise MappingError(
         f"{downstream.kind} partitions cannot be matched with {upstream.kind} partitions of the upstream",
         remedy="declare mapping=AllPartitions() or mapping=Explicit(function)",
@@ -117,13 +160,26 @@ def infer(downstream: Partitions | None, upstream: Partitions | None) -> Partiti
 def _infer_time(downstream: TimePartitions, upstream: TimePartitions) -> PartitionMapping:
     if downstream.window_rule == upstream.window_rule:
         return Identity()
-    grains = {type(downstream), type(upstream)}
-    if downstream.tz != upstream.tz or grains >= {WeeklyPartitions, MonthlyPartitions} or len(grains) == 1:
+    if not (_nests(downstream, upstream) or _nests(upstream, downstream)):
         raise MappingError(
             f"{downstream.window_rule} partitions do not align with {upstream.window_rule} partitions of the upstream",
             remedy="declare mapping=TimeWindow() to read every upstream partition that overlaps",
         )
     return TimeWindow()
+
+
+def _nests(fine: TimePartitions, coarse: TimePartitions) -> bool:
+    """Tell whether each partition of the one lies in one of the other, as hours lie in days."""
+    if fine.tz != coarse.tz or isinstance(fine, CronPartitions) or isinstance(coarse, CronPartitions):
+        return False
+    if isinstance(fine, EvenPartitions):
+        if isinstance(coarse, EvenPartitions):
+            longer = fine.length < coarse.length and not coarse.length % fine.length
+            return longer and coarse.shift % fine.length == fine.shift
+        return not timedelta(hours=1) % fine.length  # longer ones lie askew to the days when the clocks change
+    if isinstance(fine, MonthsPartitions):
+        return isinstance(coarse, MonthsPartitions) and fine.months < coarse.months  # each a divisor of the longer one
+    return isinstance(fine, DailyPartitions) and not isinstance(coarse, EvenPartitions | DailyPartitions)
 
 
 def _from_dimension(downstream: ProductPartitions, upstream: Partitions) -> PartitionMapping:
@@ -168,6 +224,10 @@ def _complete(
                 "TimeWindow() needs partitions of time on both sides",
                 remedy="declare ByDimension(name=TimeWindow()) for a product, or AllPartitions()",
             )
+        case LastAvailable():
+            _check_last_available(downstream, upstream)
+        case StaticMap():
+            _check_table(declared, downstream, upstream)
         case ByDimension(dimensions=given):
             if not isinstance(upstream, ProductPartitions):
                 raise MappingError(
@@ -179,6 +239,11 @@ def _complete(
                 raise MappingError(
                     f"the upstream has no dimension {unknown[0]!r}",
                     remedy=f"use {', '.join(dict(upstream.dimensions))}",
+                )
+            if newest := [name for name, part in given if isinstance(part, LastAvailable)]:
+                raise MappingError(
+                    f"LastAvailable() is for a whole upstream, not for its dimension {newest[0]!r}",
+                    remedy=f"declare {newest[0]}=TimeWindow(last=...)",
                 )
             return ByDimension(
                 **{
@@ -209,10 +274,67 @@ def _dimension(
 
 
 def _are_alike(one: Partitions, other: Partitions) -> bool:
-    """Tell whether two definitions speak of the same thing: both of time, or lists that share a key."""
+    """Tell whether two definitions speak of the same thing: both of time, lists that share a key, one dynamic set."""
     if isinstance(one, StaticPartitions) and isinstance(other, StaticPartitions):
         return not set(one.keys).isdisjoint(other.keys)
+    if isinstance(one, DynamicPartitions):
+        return one == other
     return isinstance(one, TimePartitions) and isinstance(other, TimePartitions)
+
+
+def _check_last_available(downstream: Partitions | None, upstream: Partitions | None) -> None:
+    if not isinstance(upstream, TimePartitions):
+        order = (
+            "has no partitions"
+            if upstream is None
+            else f"has {upstream.kind} partitions, which are in no order of time"
+        )
+        raise MappingError(
+            f"LastAvailable() needs an upstream of time, but this one {order}",
+            remedy="leave the mapping out, or declare AllPartitions()",
+        )
+    if isinstance(downstream, ProductPartitions):
+        raise MappingError(
+            "LastAvailable() needs to know of which dimension of the product the time is",
+            remedy=f"declare FromDimension({downstream.dimensions[0][0]!r}, LastAvailable())",
+        )
+
+
+def _check_table(table: StaticMap, downstream: Partitions | None, upstream: Partitions | None) -> None:
+    """Refuse a table that names keys which the definitions cannot have; keys of dynamic sets are not known yet."""
+    if downstream is None or upstream is None:
+        raise MappingError(
+            "StaticMap() needs partitions on both sides", remedy="leave the mapping out: it reads all there is"
+        )
+    sides = (
+        ("own", downstream, [key for key, _ in table.keys]),
+        ("upstream", upstream, list(dict.fromkeys(key for _, row in table.keys for key in row))),
+    )
+    for side, partitions, keys in sides:
+        if dynamic_names(partitions):
+            continue
+        for key in keys:
+            try:
+                partitions.ordinal(key)
+            except SelectionError as error:
+                raise MappingError(
+                    f"StaticMap() names {key!r} as an {side} partition: {error.what}", remedy=error.remedy
+                ) from error
+
+
+def is_strictly_earlier(mapping: PartitionMapping, partitions: Partitions | None) -> bool:
+    """Tell whether a mapping from partitions to themselves reads only what comes before a partition.
+
+    That is a window of time with an offset below zero; for a product, one of its first dimension.
+    """
+    match mapping:
+        case TimeWindow(offset=offset):
+            return isinstance(partitions, TimePartitions) and offset < 0
+        case ByDimension(dimensions=dimensions) if isinstance(partitions, ProductPartitions):
+            name, first = partitions.dimensions[0]
+            return name in dict(dimensions) and is_strictly_earlier(dict(dimensions)[name], first)
+        case _:
+            return False
 
 
 def _check_identity(downstream: Partitions | None, upstream: Partitions | None) -> None:
@@ -226,7 +348,9 @@ def _check_identity(downstream: Partitions | None, upstream: Partitions | None) 
                 )
             first, end = downstream.fixed_bounds
             upstream_first, upstream_end = upstream.fixed_bounds
-            if first < upstream_first or (upstream_end is not None and (end is None or end > upstream_end)):
+            if first < upstream_first or _ends_behind(
+                (end, downstream.end_offset), (upstream_end, upstream.end_offset)
+            ):
                 raise MappingError(
                     f"partitions from {downstream.start} to {downstream.end or 'now'} reach outside of those of the"
                     f" upstream, from {upstream.start} to {upstream.end or 'now'}",
@@ -239,6 +363,8 @@ def _check_identity(downstream: Partitions | None, upstream: Partitions | None) 
                     f"static partition {missing[0]!r} does not exist upstream{did_you_mean(missing[0], upstream.keys)}",
                     remedy="declare mapping=AllPartitions() or mapping=Explicit(function)",
                 )
+        case StaticPartitions() | DynamicPartitions(), StaticPartitions() | DynamicPartitions():
+            pass  # which keys a dynamic set has is seen when it is read: one that is not there reads nothing
         case ProductPartitions(), ProductPartitions() if len(downstream.dimensions) == len(upstream.dimensions):
             for (_, own), (_, other) in zip(downstream.dimensions, upstream.dimensions, strict=True):
                 _check_identity(own, other)
@@ -249,6 +375,13 @@ def _check_identity(downstream: Partitions | None, upstream: Partitions | None) 
             )
 
 
+def _ends_behind(own: tuple[int | None, int], upstream: tuple[int | None, int]) -> bool:
+    """Tell whether one end, an ordinal or None and the offset of an open one, is behind another's."""
+    if own[0] is None:
+        return upstream[0] is not None or own[1] > upstream[1]
+    return upstream[0] is not None and own[0] > upstream[0]
+
+
 def describe_mapping(mapping: PartitionMapping) -> dict[str, Any]:
     """Return a mapping as JSON values; `parse_mapping` is the inverse, except for an explicit function."""
     match mapping:
@@ -256,6 +389,8 @@ def describe_mapping(mapping: PartitionMapping) -> dict[str, Any]:
             return {"kind": mapping.kind, "last": last, "offset": offset}
         case ByDimension(dimensions=dimensions):
             return {"kind": mapping.kind, "dimensions": {name: describe_mapping(part) for name, part in dimensions}}
+        case StaticMap(keys=keys):
+            return {"kind": mapping.kind, "keys": {key: list(row) for key, row in keys}}
         case Explicit(function=function):
             return {"kind": mapping.kind, "function": f"{function.__module__}.{function.__qualname__}"}
         case FromDimension(name=name, mapping=inner):
@@ -264,8 +399,8 @@ def describe_mapping(mapping: PartitionMapping) -> dict[str, Any]:
             return {"kind": mapping.kind}
 
 
-_PLAIN: Mapping[str, type[Identity | TimeWindow | AllPartitions]] = {
-    plain.kind: plain for plain in (Identity, TimeWindow, AllPartitions)
+_PLAIN: Mapping[str, type[Identity | TimeWindow | AllPartitions | LastAvailable | StaticMap]] = {
+    plain.kind: plain for plain in (Identity, TimeWindow, AllPartitions, LastAvailable, StaticMap)
 }
 
 
@@ -283,5 +418,6 @@ def parse_mapping(document: Mapping[str, Any]) -> PartitionMapping:
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise MappingError(
             f"the mapping {document!r} cannot be read",
-            remedy='write {kind = "identity"}, {kind = "time_window", last = 7} or {kind = "all"}',
+            remedy='write {kind = "identity"}, {kind = "time_window", last = 7}, {kind = "all"}, {kind ='
+            ' "last_available"} or {kind = "static_map", keys = {europe = ["de", "fr"]}}',
         ) from error

@@ -13,7 +13,17 @@ from assets_core.errors import AssetsError, DefinitionErrors, Place
 from assets_core.model.asset import Asset, AssetKind, Edge
 from assets_core.model.graph import Graph, graph_errors
 from assets_core.model.keys import AssetKey
-from assets_core.model.mapping import AllPartitions
+from assets_core.model.mapping import (
+    AllPartitions,
+    ByDimension,
+    Explicit,
+    Identity,
+    LastAvailable,
+    PartitionMapping,
+    TimeWindow,
+    resolve,
+)
+from assets_core.model.partitions import DailyPartitions, Partitions, ProductPartitions, StaticPartitions
 
 Reads = dict[str, list[str]]
 
@@ -197,6 +207,61 @@ def test_each_knot_of_circles_is_reported_once_and_is_a_real_circle(reads: Reads
         named.add(frozenset(way) | frozenset(others.split(", ") if others else ()))
     assert named == knots
     assert len(errors) == len(knots)
+
+
+DAYS, PLACES = DailyPartitions("2013-01-01"), StaticPartitions(["eu", "us"])
+PRODUCT = ProductPartitions(day=DAYS, region=PLACES)
+
+
+def reading_itself(mapping: PartitionMapping, partitions: Partitions | None) -> Asset:
+    edges = (
+        Edge("before", AssetKey("stock"), resolve(mapping, partitions, partitions)),
+        Edge("orders", AssetKey("orders"), AllPartitions()),
+    )
+    return Asset(AssetKey("stock"), AssetKind.FUNCTION, Place("assets.py", 3), "0" * 32, partitions, edges)
+
+
+@pytest.mark.parametrize(
+    ("mapping", "partitions"),
+    [
+        (TimeWindow(last=1, offset=-1), DAYS),
+        (TimeWindow(last=7, offset=-2), DAYS),
+        (ByDimension(day=TimeWindow(last=1, offset=-1)), PRODUCT),
+        (ByDimension(day=TimeWindow(offset=-1), region=AllPartitions()), PRODUCT),
+    ],
+)
+def test_an_asset_may_read_its_own_earlier_partitions(mapping: PartitionMapping, partitions: Partitions) -> None:
+    assets = [reading_itself(mapping, partitions), asset("orders"), asset("report", "stock")]
+    assert graph_errors(assets) == []
+    built = Graph(assets)
+    assert built.order == ("orders", "stock", "report")
+    assert built.upstreams(AssetKey("stock")) == ("orders",)
+    assert built.downstreams(AssetKey("stock")) == ("report",)
+
+
+@pytest.mark.parametrize(
+    ("mapping", "partitions"),
+    [
+        (AllPartitions(), None),
+        (AllPartitions(), DAYS),
+        (Identity(), DAYS),
+        (TimeWindow(last=7), DAYS),
+        (TimeWindow(last=7, offset=1), DAYS),
+        (LastAvailable(), DAYS),
+        (Explicit(lambda key: [key]), DAYS),
+        (ByDimension(region=AllPartitions()), PRODUCT),
+        (
+            ByDimension(day=TimeWindow(offset=-1)),
+            ProductPartitions(region=PLACES, day=DailyPartitions("2013-01-01", "2014-01-01")),
+        ),
+    ],
+)
+def test_an_asset_that_reads_itself_otherwise_is_told_how_it_may(
+    mapping: PartitionMapping, partitions: Partitions | None
+) -> None:
+    (error,) = graph_errors([reading_itself(mapping, partitions), asset("orders")])
+    assert error.what.endswith("stock -> stock")
+    assert "mapping=TimeWindow(last=1, offset=-1)" in error.remedy
 
 
 def test_everything_wrong_is_reported_at_once_in_the_order_of_places() -> None:

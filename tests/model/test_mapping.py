@@ -17,22 +17,29 @@ from assets_core.model.mapping import (
     Explicit,
     FromDimension,
     Identity,
+    LastAvailable,
     MappingError,
     PartitionMapping,
+    StaticMap,
     TimeWindow,
     describe_mapping,
     parse_mapping,
     resolve,
 )
 from assets_core.model.partitions import (
+    CronPartitions,
     DailyPartitions,
+    DynamicPartitions,
     HourlyPartitions,
+    MinutePartitions,
     MonthlyPartitions,
     Partitions,
     ProductPartitions,
+    QuarterlyPartitions,
     StaticPartitions,
     TimePartitions,
     WeeklyPartitions,
+    YearlyPartitions,
 )
 
 NOW = datetime(2013, 6, 1, tzinfo=UTC)
@@ -42,9 +49,14 @@ GRAINS: dict[str, Any] = {
     "daily": lambda tz: DailyPartitions("2012-10-01", tz=tz),
     "weekly": lambda tz: WeeklyPartitions("2012-10-01", tz=tz),
     "monthly": lambda tz: MonthlyPartitions("2012-10", tz=tz),
+    "quarterly": lambda tz: QuarterlyPartitions("2012-Q4", tz=tz),
+    "yearly": lambda tz: YearlyPartitions("2012", tz=tz),
+    "minute": lambda tz: MinutePartitions("2012-10-01", tz=tz),
 }
 PAIRS_OF_GRAINS = list(product(GRAINS, GRAINS))
-HOURS, DAYS, WEEKS, MONTHS = (GRAINS[grain]("UTC") for grain in GRAINS)
+HOURS, DAYS, WEEKS, MONTHS, QUARTERS, YEARS, MINUTES = (GRAINS[grain]("UTC") for grain in GRAINS)
+CUSTOMERS = DynamicPartitions("customers")
+MORNINGS = CronPartitions("0 6 * * 1-5", "2013-01-01")
 MORE_DAYS = DailyPartitions("2012-01-01")
 MARCH = DailyPartitions("2013-03-01", "2013-04-01")
 EU, ALL_REGIONS = StaticPartitions(["eu", "us"]), StaticPartitions(["us", "apac", "eu"])
@@ -69,7 +81,7 @@ def test_times_of_one_zone_are_matched_by_key_or_by_window_unless_they_overlap_a
     downstream: str, upstream: str
 ) -> None:
     one, other = GRAINS[downstream](BERLIN), GRAINS[upstream](BERLIN)
-    if {downstream, upstream} == {"weekly", "monthly"}:
+    if "weekly" in {downstream, upstream} and {downstream, upstream} & {"monthly", "quarterly", "yearly"}:
         refused = refusal(None, one, other)
         assert f"{downstream}" in refused.what
         assert "TimeWindow()" in refused.remedy
@@ -113,6 +125,13 @@ def test_windows_of_one_grain_that_lie_askew_are_refused(
         (DAYS, None, AllPartitions()),
         (None, ProductPartitions(day=DAYS, region=EU), AllPartitions()),
         (EU, ALL_REGIONS, Identity()),
+        (CUSTOMERS, CUSTOMERS.holding(("ann",), 3), Identity()),
+        (MORNINGS, CronPartitions("0 6 * * 1-5", "2012-01-01"), Identity()),
+        (MINUTES, MinutePartitions("2012-01-01", every=5), TimeWindow()),
+        (MinutePartitions("2012-01-01", every=5), MINUTES, TimeWindow()),
+        (HOURS, MinutePartitions("2012-01-01", every=20), TimeWindow()),
+        (CUSTOMERS, ProductPartitions(day=DAYS, who=CUSTOMERS), ByDimension(day=AllPartitions(), who=Identity())),
+        (ProductPartitions(day=DAYS, who=CUSTOMERS), DAYS, FromDimension("day", Identity())),
         (ProductPartitions(day=DAYS, region=EU), DAYS, FromDimension("day", Identity())),
         (ProductPartitions(day=DAYS, region=EU), HOURS, FromDimension("day", TimeWindow())),
         (ProductPartitions(day=DAYS, region=EU), ALL_REGIONS, FromDimension("region", Identity())),
@@ -142,6 +161,12 @@ def test_what_is_inferred(
     ("downstream", "upstream", "what", "remedy"),
     [
         (DAYS, EU, "daily partitions cannot be matched with static", "AllPartitions()"),
+        (CUSTOMERS, DynamicPartitions("places"), "dynamic partitions cannot be matched", "AllPartitions()"),
+        (CUSTOMERS, EU, "dynamic partitions cannot be matched with static", "AllPartitions()"),
+        (DAYS, MORNINGS, "do not align", "TimeWindow()"),
+        (HOURS, MinutePartitions("2012-01-01", every=45), "do not align", "TimeWindow()"),
+        (DAYS, MinutePartitions("2012-01-01", every=240), "do not align", "TimeWindow()"),
+        (DailyPartitions("2012-10-01", end_offset=1), DAYS, "reach outside", "same range"),
         (EU, DAYS, "static partitions cannot be matched with daily", "AllPartitions()"),
         (ALL_REGIONS, EU, "'apac' does not exist upstream", "Explicit(function)"),
         (StaticPartitions(["eus"]), EU, "did you mean 'us'", "AllPartitions()"),
@@ -203,6 +228,22 @@ def test_a_range_inside_of_that_of_the_upstream_is_taken() -> None:
         (TimeWindow(), None, DAYS, "partitions of time on both sides", "AllPartitions()"),
         (TimeWindow(), DAYS, EU, "partitions of time on both sides", "AllPartitions()"),
         (TimeWindow(), DAYS, ProductPartitions(day=DAYS, region=EU), "partitions of time", "ByDimension"),
+        (StaticMap({}), None, DAYS, "partitions on both sides", "leave the mapping out"),
+        (StaticMap({"eus": []}), EU, DAYS, "'eus' as an own partition", "use one of eu, us"),
+        (StaticMap({"eus": []}), EU, DAYS, "did you mean 'us'", "eu, us"),
+        (StaticMap({"eu": ["apca"]}), EU, ALL_REGIONS, "did you mean 'apac'", "us, apac, eu"),
+        (StaticMap({"eu": ["2013-02-30"]}), EU, DAYS, "'2013-02-30' as an upstream partition", "2012-10-01"),
+        (LastAvailable(), DAYS, EU, "static partitions, which are in no order", "AllPartitions()"),
+        (LastAvailable(), DAYS, CUSTOMERS, "dynamic partitions, which are in no order", "AllPartitions()"),
+        (LastAvailable(), DAYS, None, "has no partitions", "leave the mapping out"),
+        (LastAvailable(), ProductPartitions(day=DAYS, region=EU), DAYS, "which dimension", "FromDimension('day', Last"),
+        (
+            ByDimension(day=LastAvailable()),
+            DAYS,
+            ProductPartitions(day=DAYS, region=EU),
+            "its dimension 'day'",
+            "last=",
+        ),
         (Explicit(previous), None, DAYS, "partitions on both sides", "leave the mapping out"),
         (Explicit(previous), DAYS, None, "partitions on both sides", "leave the mapping out"),
         (ByDimension(day=Identity()), DAYS, DAYS, "upstream with product partitions", "the mapping itself"),
@@ -226,6 +267,18 @@ def test_a_declared_mapping_that_cannot_work_is_refused_with_a_remedy(
     [
         (AllPartitions(), DAYS, EU, AllPartitions()),
         (Explicit(previous), DAYS, EU, Explicit(previous)),
+        (LastAvailable(), DAYS, MONTHS, LastAvailable()),
+        (LastAvailable(), None, MONTHS, LastAvailable()),
+        (LastAvailable(), EU, MONTHS, LastAvailable()),
+        (StaticMap({"eu": ["apac", "us"]}), EU, ALL_REGIONS, StaticMap({"eu": ("apac", "us")})),
+        (StaticMap({"ann": ["eu"]}), CUSTOMERS, EU, StaticMap({"ann": ["eu"]})),
+        (Identity(), CUSTOMERS, DynamicPartitions("places"), Identity()),
+        (
+            FromDimension("day", LastAvailable()),
+            ProductPartitions(day=DAYS, region=EU),
+            MONTHS,
+            FromDimension("day", LastAvailable()),
+        ),
         (TimeWindow(last=7, offset=-1), DAYS, DAYS, TimeWindow(last=7, offset=-1)),
         (Identity(), GRAINS["daily"](BERLIN), DAYS, Identity()),  # the same date in another zone, when asked for
         (Identity(), ProductPartitions(a=EU, b=EU), ProductPartitions(x=EU, y=ALL_REGIONS), Identity()),
@@ -318,6 +371,8 @@ mappings: st.SearchStrategy[PartitionMapping] = st.recursive(
     st.one_of(
         st.just(Identity()),
         st.just(AllPartitions()),
+        st.just(LastAvailable()),
+        st.dictionaries(st.text(), st.lists(st.text())).map(StaticMap),
         st.builds(TimeWindow, st.none() | st.integers(1, 400), st.integers(-9, 9)),
         st.builds(FromDimension, st.sampled_from("abc")),
     ),
@@ -345,6 +400,8 @@ def test_a_mapping_is_read_back_from_its_description(mapping: PartitionMapping) 
         {"kind": "by_dimension"},
         {"kind": "by_dimension", "dimensions": {"day": "identity"}},
         {"kind": "from_dimension"},
+        {"kind": "static_map"},
+        {"kind": "last_available", "last": 2},
         describe_mapping(Explicit(previous)),
     ],
 )
@@ -352,6 +409,13 @@ def test_a_description_that_cannot_be_read_is_refused(document: dict[str, Any]) 
     with pytest.raises(MappingError, match="cannot be read") as refused:
         parse_mapping(document)
     assert "time_window" in refused.value.remedy
+
+
+@pytest.mark.parametrize("keys", [[("eu", ["de"])], {"eu": "de"}, {"eu": [1]}, {1: ["de"]}, None])
+def test_a_table_that_is_none_is_refused(keys: Any) -> None:
+    with pytest.raises(MappingError, match="needs a table") as refused:
+        StaticMap(keys)
+    assert 'StaticMap({"europe": ["de", "fr"]})' in refused.value.remedy
 
 
 def test_an_explicit_function_is_described_by_its_name() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -14,15 +15,22 @@ from hypothesis import strategies as st
 
 from assets_core.errors import SelectionError
 from assets_core.model.partitions import (
+    CronPartitions,
     DailyPartitions,
+    DynamicPartitions,
     HourlyPartitions,
+    MinutePartitions,
     MonthlyPartitions,
     Partitions,
     PartitionsError,
     ProductPartitions,
+    QuarterlyPartitions,
     StaticPartitions,
     TimePartitions,
     WeeklyPartitions,
+    YearlyPartitions,
+    bind,
+    dynamic_names,
     parse_partitions,
 )
 
@@ -46,7 +54,18 @@ def time_partitions(draw: st.DrawFn, *, ended: bool | None = None) -> TimePartit
     def until(day: date) -> str | None:
         return day.isoformat() if is_ended else None
 
-    match draw(st.sampled_from(["hourly", "daily", "weekly", "monthly"])):
+    match draw(st.sampled_from(["minute", "hourly", "daily", "weekly", "monthly", "quarterly", "yearly"])):
+        case "minute":
+            try:
+                end = f"{first + timedelta(days=days % 40)}T12:00" if is_ended else None
+                return MinutePartitions(f"{first}T12:00", end, tz=zone, every=draw(st.sampled_from([5, 15, 60, 240])))
+            except PartitionsError:
+                reject()
+        case "quarterly":
+            quarter = f"{first.year}-Q{first.month // 4 + 1}"
+            return QuarterlyPartitions(quarter, f"{first.year + 1 + days // 100}-Q1" if is_ended else None, tz=zone)
+        case "yearly":
+            return YearlyPartitions(str(first.year), str(first.year + days // 40) if is_ended else None, tz=zone)
         case "hourly":
             try:  # noon, which few changes of the clocks touch
                 end = first + timedelta(days=days)
@@ -255,6 +274,72 @@ def test_a_day_is_complete_at_midnight_of_its_zone(now: str, last: str) -> None:
     assert days.key(days.bounds(datetime.fromisoformat(now))[1] - 1) == last
 
 
+@settings(max_examples=100, deadline=None)
+@given(time_partitions(ended=False), st.integers(-5, 5), moments)
+def test_an_offset_moves_an_open_end_by_so_many_partitions(
+    partitions: TimePartitions, offset: int, now: datetime
+) -> None:
+    first, end = partitions.bounds(now)
+    moved = replace(partitions, end_offset=offset)
+    assert moved.bounds(now) == (first, max(first, partitions.holding(now) + offset))
+    if end > first + 5:
+        assert moved.bounds(now)[1] == end + offset
+    assert parse_partitions(json.loads(json.dumps(moved.describe()))) == moved
+    assert moved.scheme == partitions.scheme
+    assert moved.window_rule == partitions.window_rule
+
+
+def test_descriptions_of_what_was_there_before_offsets_are_written_as_they_were() -> None:
+    """Otherwise every recorded declaration would have changed."""
+    assert [
+        json.dumps(each.describe())
+        for each in (
+            DailyPartitions("2013-01-01"),
+            WeeklyPartitions("2013-01-07", "2013-01-14", "Asia/Tokyo"),
+            ProductPartitions(a=HourlyPartitions("2013-01-01"), b=REGIONS),
+        )
+    ] == [
+        '{"kind": "daily", "start": "2013-01-01", "end": null, "tz": "UTC"}',
+        '{"kind": "weekly", "start": "2013-01-07", "end": "2013-01-14", "tz": "Asia/Tokyo", "week_start": 0}',
+        '{"kind": "product", "dimensions": {"a": {"kind": "hourly", "start": "2013-01-01", "end": null, "tz": "UTC"},'
+        ' "b": {"kind": "static", "keys": ["eu", "us", "apac"]}}}',
+    ]
+
+
+def test_a_dynamic_set_is_its_name_and_holds_the_keys_it_is_given() -> None:
+    declared = DynamicPartitions("customers")
+    bound = bind(declared, {"customers": (("ann", "bob"), 4), "places": (("eu",), 0)})
+    assert bound == declared, "the same set"
+    assert bound != DynamicPartitions("places")
+    assert bound.bounds(NOW) == (0, 2)
+    assert [bound.key(ordinal) for ordinal in (0, 1)] == ["ann", "bob"]
+    assert bound.ordinal("bob") == 1
+    assert bound.partition(1).key == "bob"
+    assert (declared.scheme, bound.scheme) == ("dynamic customers 0", "dynamic customers 4")
+    assert declared.window_rule == bound.window_rule
+    assert bound.describe() == declared.describe() == {"kind": "dynamic", "name": "customers"}
+    assert bind(bound, {}).bounds(NOW) == (0, 0), "an unknown set has no keys"
+    with pytest.raises(SelectionError, match="did you mean 'bob'") as refused:
+        bound.ordinal("bobb")
+    assert "ann, bob" in refused.value.remedy
+
+
+def test_dynamic_sets_are_bound_inside_of_products_too() -> None:
+    declared = ProductPartitions(day=DailyPartitions("2013-01-01", "2013-01-03"), who=DynamicPartitions("customers"))
+    assert dynamic_names(declared) == {"customers"}
+    assert dynamic_names(DAYS) == set()
+    assert declared.bounds(NOW)[0] == declared.bounds(NOW)[1]
+    bound = bind(declared, {"customers": (("ann", "b|b"), 4)})
+    assert [bound.key(ordinal) for ordinal in range(*bound.bounds(NOW))] == [
+        "2013-01-01|ann",
+        "2013-01-01|b\\|b",
+        "2013-01-02|ann",
+        "2013-01-02|b\\|b",
+    ]
+    assert parse_partitions(bound.describe()) == declared
+    assert bind(DAYS, {}) is DAYS
+
+
 def test_before_its_start_an_open_definition_is_empty() -> None:
     days = DailyPartitions("2013-01-01")
     first, end = days.bounds(datetime(2012, 6, 1, tzinfo=UTC))
@@ -281,6 +366,12 @@ def test_schemes_differ_where_ordinals_mean_something_else() -> None:
         DailyPartitions("2013-01-01").scheme,
         *(WeeklyPartitions(f"2013-01-0{1 + day}", week_start=(1 + day) % 7).scheme for day in range(7)),
         MonthlyPartitions("2013-01").scheme,
+        QuarterlyPartitions("2013-Q1").scheme,
+        YearlyPartitions("2013").scheme,
+        *(MinutePartitions("2013-01-01", every=every).scheme for every in (15, 30)),
+        MinutePartitions("2013-01-01", tz="Asia/Kathmandu").scheme,
+        *(CronPartitions(text, "2013-01-01").scheme for text in ("0 6 * * *", "0 7 * * *")),
+        *(DynamicPartitions(name).holding(("a",), number).scheme for name in ("x", "y") for number in (0, 1)),
         StaticPartitions(["a", "b"]).scheme,
         StaticPartitions(["b", "a"]).scheme,
         StaticPartitions(["ab"]).scheme,
@@ -302,6 +393,10 @@ def test_the_order_of_static_keys_and_the_start_are_not_part_of_what_a_cell_mean
         (DailyPartitions("2013-01-01", tz="America/New_York"), "2013-01-31T00:00", "2013-01-31"),
         (DailyPartitions("2013-01-01", tz="America/New_York"), "2013-01-31T05:00Z", "2013-01-31"),
         (MonthlyPartitions("2013-01"), "2013-02-01", "2013-02"),
+        (QuarterlyPartitions("2013-Q1"), "2013-04", "2013-Q2"),
+        (YearlyPartitions("2013"), "2014-01", "2014"),
+        (MinutePartitions("2013-01-01"), "2013-01-31T06:15", "2013-01-31T06:15Z"),
+        (CronPartitions("0 6 * * *", "2013-01-01", tz="Europe/Berlin"), "2013-07-01T06:00", "2013-07-01T06:00+02:00"),
         (HourlyPartitions("2013-01-01", tz="America/New_York"), "2013-01-31T06:00", "2013-01-31T06:00-05:00"),
         (HourlyPartitions("2013-01-01", tz="America/New_York"), "2013-01-31T11:00Z", "2013-01-31T06:00-05:00"),
         (HourlyPartitions("2013-01-01"), "2013-01-31T12:00+01:00", "2013-01-31T11:00Z"),
@@ -370,6 +465,19 @@ def test_a_near_miss_is_offered() -> None:
         (WeeklyPartitions, {"start": "2013-01-07", "week_start": 7}, "week_start=7", "6 for Sunday"),
         (MonthlyPartitions, {"start": "2013-01-15"}, "does not begin", "write 2013-01 or 2013-02"),
         (HourlyPartitions, {"start": "2013-01-01T00:30"}, "does not begin", "2013-01-01T00:00Z"),
+        (QuarterlyPartitions, {"start": "2013-02"}, "does not begin", "write 2013-Q1 or 2013-Q2"),
+        (QuarterlyPartitions, {"start": "2013-Q5"}, "not a date", "2013-01-31"),
+        (YearlyPartitions, {"start": "2013-Q2"}, "not a date", "2013-01-31"),
+        (YearlyPartitions, {"start": "2013-02"}, "does not begin", "write 2013 or 2014"),
+        (MinutePartitions, {"start": "2013-01-01T00:10"}, "does not begin", "2013-01-01T00:00Z or 2013-01-01T00:15Z"),
+        (MinutePartitions, {"start": "2013-01-01", "every": 7}, "do not divide a day", "every=15"),
+        (MinutePartitions, {"start": "2013-01-01", "every": 1440}, "do not divide a day", "DailyPartitions"),
+        (MinutePartitions, {"start": "2013-01-01", "every": "15"}, "do not divide a day", "every=15"),
+        (DailyPartitions, {"start": "2013-01-01", "end_offset": 0.5}, "does not count", "end_offset=-1"),
+        (DailyPartitions, {"start": "2013-01-01", "end_offset": True}, "does not count", "end_offset=-1"),
+        (DailyPartitions, {"start": "2013-01-01", "end": "2013-01-02", "end_offset": 1}, "an open end", "leave out"),
+        (DynamicPartitions, {"name": " "}, "need a name", 'DynamicPartitions("customers")'),
+        (DynamicPartitions, {"name": None}, "need a name", 'DynamicPartitions("customers")'),
         (StaticPartitions, {"keys": []}, "list of texts", "StaticPartitions"),
         (StaticPartitions, {"keys": "eu"}, "list of texts", "StaticPartitions"),
         (StaticPartitions, {"keys": ["eu", ""]}, "list of texts", "StaticPartitions"),
@@ -378,12 +486,12 @@ def test_a_near_miss_is_offered() -> None:
         (StaticPartitions, {"keys": ["eu", "us", "eu"]}, "'eu' twice", "once"),
         (ProductPartitions, {"day": DAYS}, "two dimensions", "another"),
         (ProductPartitions, {"region": REGIONS, "day": DAYS}, "'day' is open-ended", "first dimension"),
-        (ProductPartitions, {"a": REGIONS, "b": "eu"}, "is a str", "time or static"),
+        (ProductPartitions, {"a": REGIONS, "b": "eu"}, "is a str", "static or dynamic"),
         (
             ProductPartitions,
             {"a": REGIONS, "b": ProductPartitions(a=REGIONS, b=REGIONS)},
             "is a ProductPartitions",
-            "time or static",
+            "static or dynamic",
         ),
     ],
 )
@@ -415,7 +523,9 @@ def test_static_ordinals_are_positions(texts: list[str]) -> None:
     assert partitions.partition(0).start is None
 
 
-inner_dimensions = st.one_of(keys.map(StaticPartitions), time_partitions(ended=True))
+dynamic = keys.map(lambda found: DynamicPartitions("set").holding(tuple(found), 1))
+weekdays = st.just(CronPartitions("0 6 * * 1-5", "2013-01-01", "2013-03-01", tz="Europe/Berlin"))
+inner_dimensions = st.one_of(keys.map(StaticPartitions), dynamic, weekdays, time_partitions(ended=True))
 
 
 @st.composite
@@ -471,7 +581,7 @@ def test_keys_of_a_product_may_hold_the_signs_that_join_them() -> None:
 def test_a_definition_is_read_back_from_its_description(partitions: Partitions) -> None:
     again = parse_partitions(json.loads(json.dumps(partitions.describe())))
     assert again == partitions
-    assert again.scheme == partitions.scheme
+    assert again.scheme == partitions.scheme or dynamic_names(partitions), "the keys of a set are not described"
     assert again.window_rule == partitions.window_rule
 
 
@@ -482,6 +592,9 @@ def test_a_definition_is_read_back_from_its_description(partitions: Partitions) 
         ({"kind": "daily"}, "start"),
         ({"kind": "daily", "start": "2013-01-01", "zone": "UTC"}, "zone"),
         ({"kind": "static"}, "keys"),
+        ({"kind": "dynamic"}, "name"),
+        ({"kind": "dynamic", "name": "customers", "keys": ["ann"]}, "keys"),
+        ({"kind": "cron", "start": "2013-01-01"}, "cron"),
         ({"kind": "product"}, "dimensions"),
         ({"kind": "product", "dimensions": {"a": "daily", "b": "daily"}}, "cannot be read"),
         ({"kind": "product", "dimensions": ["a"]}, "cannot be read"),

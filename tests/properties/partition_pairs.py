@@ -7,8 +7,10 @@ ordinals' arithmetic and no arrays.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from itertools import permutations
 
 from hypothesis import strategies as st
 
@@ -19,20 +21,27 @@ from assets_core.model.mapping import (
     Explicit,
     FromDimension,
     Identity,
+    LastAvailable,
     MappingError,
     PartitionMapping,
+    StaticMap,
     TimeWindow,
     resolve,
 )
 from assets_core.model.partitions import (
+    CronPartitions,
     DailyPartitions,
+    DynamicPartitions,
     HourlyPartitions,
+    MinutePartitions,
     MonthlyPartitions,
     Partitions,
     ProductPartitions,
+    QuarterlyPartitions,
     StaticPartitions,
     TimePartitions,
     WeeklyPartitions,
+    YearlyPartitions,
 )
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -50,6 +59,7 @@ CHANGES = (
     ("Pacific/Apia", date(2011, 12, 30)),
 )
 REGIONS = ("apac", "eu", "us")
+CRONS = ("0 6 * * 1-5", "30 2 * * *", "0 */3 * * *", "15,45 0-4 * * *", "0 0 1,15 * *")
 
 
 @st.composite
@@ -59,17 +69,39 @@ def static_partitions(draw: st.DrawFn) -> StaticPartitions:
 
 
 @st.composite
+def dynamic_partitions(draw: st.DrawFn) -> DynamicPartitions:
+    """Draw one of two sets, as of some time: keys are only added within a generation."""
+    generation = draw(st.integers(0, 5))
+    keys = list(permutations(REGIONS))[generation][: draw(st.integers(0, 3))]
+    return DynamicPartitions(draw(st.sampled_from(["places", "areas"]))).holding(keys, generation)
+
+
+@st.composite
 def time_partitions(draw: st.DrawFn, change: tuple[str, date]) -> TimePartitions:
     """Draw partitions of time around the day of a change of the clocks, in its zone or in another one."""
     tz = change[0] if draw(st.integers(0, 3)) else draw(st.sampled_from([zone for zone, _ in CHANGES]))
     day = change[1] + timedelta(days=draw(st.integers(-4, 2)))
     month = day.year * 12 + day.month - 1
     months = draw(st.integers(0, 3))
-    match draw(st.sampled_from(["hourly", "daily", "weekly", "monthly"])):
+    noon = f"{day}T10:00+00:00" if (tz, day) == ("Pacific/Apia", date(2011, 12, 30)) else f"{day}T12:00"
+    match draw(st.sampled_from(["minute", "hourly", "daily", "weekly", "monthly", "quarterly", "yearly", "cron"])):
+        case "minute":
+            minutes = MinutePartitions(noon, tz=tz, every=draw(st.sampled_from([15, 30, 45, 180])))
+            first, _ = minutes.fixed_bounds
+            return replace(minutes, end=minutes.key(first + draw(st.integers(0, 50))))
+        case "cron":
+            end = day + timedelta(days=draw(st.integers(0, 7)))
+            return CronPartitions(draw(st.sampled_from(CRONS)), f"{day}T12:00+00:00", f"{end}T12:00+00:00", tz=tz)
+        case "quarterly":
+            quarter = day.year * 4 + (day.month - 1) // 3
+            last = quarter + draw(st.integers(0, 3))
+            return QuarterlyPartitions(f"{quarter // 4}-Q{quarter % 4 + 1}", f"{last // 4}-Q{last % 4 + 1}", tz=tz)
+        case "yearly":
+            return YearlyPartitions(str(day.year), str(day.year + draw(st.integers(0, 2))), tz=tz)
         case "hourly":
-            start = f"{day}T12:00+00:00" if (tz, day) == ("Pacific/Apia", date(2011, 12, 30)) else f"{day}T12:00"
-            first, _ = HourlyPartitions(start, tz=tz).fixed_bounds
-            return HourlyPartitions(start, HourlyPartitions(start, tz=tz).key(first + draw(st.integers(0, 50))), tz=tz)
+            hours = HourlyPartitions(noon, tz=tz)
+            first, _ = hours.fixed_bounds
+            return replace(hours, end=hours.key(first + draw(st.integers(0, 50))))
         case "daily":
             return DailyPartitions(str(day), str(day + timedelta(days=draw(st.integers(0, 12)))), tz=tz)
         case "weekly":
@@ -87,7 +119,7 @@ def _month_text(month: int) -> str:
 def product_partitions(draw: st.DrawFn, change: tuple[str, date]) -> ProductPartitions:
     """Draw a product of two or three dimensions; two products share names of dimensions, not always their kinds."""
     names = draw(st.lists(st.sampled_from(["when", "region", "other"]), min_size=2, unique=True))
-    kinds = {"when": time_partitions(change), "region": static_partitions()}
+    kinds = {"when": time_partitions(change), "region": st.one_of(static_partitions(), dynamic_partitions())}
     dimensions = {
         name: draw(kinds.get(name, st.one_of(time_partitions(change), static_partitions()))) for name in names
     }
@@ -96,9 +128,9 @@ def product_partitions(draw: st.DrawFn, change: tuple[str, date]) -> ProductPart
 
 def partitions_around(change: tuple[str, date]) -> st.SearchStrategy[Partitions]:
     """Draw partitions of any kind, small enough to try every cell."""
-    return st.one_of(time_partitions(change), static_partitions(), product_partitions(change)).filter(
-        lambda partitions: len(range(*partitions.bounds(NOW))) <= 150
-    )
+    return st.one_of(
+        time_partitions(change), static_partitions(), dynamic_partitions(), product_partitions(change)
+    ).filter(lambda partitions: len(range(*partitions.bounds(NOW))) <= 150)
 
 
 def mappings(draw: st.DrawFn, downstream: Partitions | None, upstream: Partitions | None) -> PartitionMapping | None:
@@ -120,7 +152,10 @@ def _declared(
     if isinstance(downstream, TimePartitions) and isinstance(upstream, TimePartitions):
         windows = st.builds(TimeWindow, st.none() | st.integers(1, 40), st.integers(-3, 3))
         choices += [windows, windows, windows]
-    choices.append(_explicit(downstream, upstream))
+    table = _table(downstream, upstream)
+    choices += [table.map(lambda rows: Explicit(lambda key: rows.get(key, []))), table.map(StaticMap)]
+    if isinstance(upstream, TimePartitions):
+        choices.append(st.just(LastAvailable()))
     if isinstance(upstream, ProductPartitions):
         own = dict(downstream.dimensions) if isinstance(downstream, ProductPartitions) else {}
         inner = {
@@ -138,17 +173,15 @@ def _declared(
     return choices
 
 
-def _explicit(downstream: Partitions, upstream: Partitions) -> st.SearchStrategy[PartitionMapping | None]:
-    """Draw a table from each own key to some upstream keys, in any order, some twice, a few outside of the bounds."""
+def _table(downstream: Partitions, upstream: Partitions) -> st.SearchStrategy[dict[str, list[str]]]:
+    """Draw a table from own keys to some upstream keys, in any order, some twice, a few outside of the bounds."""
     own = keys_of(downstream)
     first, end = upstream.bounds(NOW)
-    more = 0 if isinstance(upstream, StaticPartitions | ProductPartitions) else 2
+    more = 2 if isinstance(upstream, TimePartitions) else 0
     known = [upstream.key(ordinal) for ordinal in range(first - more, end + more)]
-    if not known or len(own) > 20:
-        return st.just(Explicit(lambda _: []))
-    rows = st.lists(st.sampled_from(known), max_size=6)
-    tables = st.lists(rows, min_size=len(own), max_size=len(own)).map(lambda found: dict(zip(own, found, strict=True)))
-    return tables.map(lambda table: Explicit(table.__getitem__))
+    if not known or not own:
+        return st.just({})
+    return st.dictionaries(st.sampled_from(own), st.lists(st.sampled_from(known), max_size=6), max_size=20)
 
 
 def keys_of(partitions: Partitions) -> list[str]:
@@ -177,6 +210,15 @@ def reads(
             assert isinstance(downstream, TimePartitions)
             assert isinstance(upstream, TimePartitions)
             return set(known) & _overlapping(window(downstream, key), upstream, last, offset)
+        case LastAvailable():
+            if not isinstance(downstream, TimePartitions):
+                return set(known)
+            assert isinstance(upstream, TimePartitions)
+            end = window(downstream, key)[1]
+            overlapping = _overlapping(window(downstream, key), upstream, None, 0)
+            return {other for other in known if other in overlapping or window(upstream, other)[0] < end}
+        case StaticMap(keys=rows):
+            return set(known) & {other for own, others in rows if own == key for other in others}
         case Explicit(function=function):
             return set(known) & set(function(key))
         case FromDimension(name=name, mapping=inner):
@@ -214,7 +256,13 @@ def _same_moment(downstream: Partitions | None, key: str, upstream: Partitions, 
 
 
 def _overlapping(time: tuple[datetime, datetime], upstream: TimePartitions, last: int | None, offset: int) -> set[str]:
-    """Return the keys that overlap a time: of all partitions of that grain, those outside of the bounds included."""
+    """Return the keys that overlap a time, those up to two outside of the bounds included."""
+    if upstream.kind in ("minute", "hourly", "daily", "cron"):  # too many to try each
+        low, before = upstream.holding(time[0]), upstream.holding(time[1] - timedelta(microseconds=1))
+        high = low if time[0] == time[1] == upstream.starts_at(low) else max(before, low) + 1
+        low = low if last is None else min(low, high - last)
+        first, end = upstream.bounds(NOW)
+        return {upstream.key(place) for place in range(first - 2, end + 2) if low <= place - offset < high}
     everything = _windows_around(upstream)
     places = [place for place, (_, start, end) in enumerate(everything) if start < time[1] and end > time[0]]
     if last is not None:
@@ -225,7 +273,7 @@ def _overlapping(time: tuple[datetime, datetime], upstream: TimePartitions, last
 @lru_cache(maxsize=256)
 def _windows_around(upstream: TimePartitions) -> list[tuple[str, datetime, datetime]]:
     first, end = upstream.bounds(NOW)
-    margin = {"hourly": 24 * 80, "daily": 120, "weekly": 60, "monthly": 50}[upstream.kind]
+    margin = {"weekly": 220, "monthly": 100, "quarterly": 70, "yearly": 60}[upstream.kind]
     keys = [upstream.key(ordinal) for ordinal in range(first - margin, end + margin)]
     return [(key, *window(upstream, key)) for key in keys]
 
