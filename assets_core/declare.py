@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TypeVar
 
 from .errors import Place
@@ -47,6 +48,8 @@ class About:
     tags: Mapping[str, str] = field(default_factory=dict)
     group: str = "default"
     description: str = ""
+    libraries: Sequence[str] = ()
+    expires_after: str | timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +64,14 @@ class FunctionDeclaration:
 
 @dataclass(frozen=True, slots=True)
 class SqlDeclaration:
-    """An asset made by a SQL query; `upstreams` says more about tables of the query, by name."""
+    """An asset made by a SQL query; `upstreams` says more about tables of the query, by name, and `parameters` gives
+    defaults for what the query reads as `$name`."""
 
     about: About
     query: str
     upstreams: Mapping[str, Upstream] = field(default_factory=dict)
     after: Sequence[object] = ()
+    parameters: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,18 +147,22 @@ def asset(
     group: str = "default",
     after: Sequence[object] = (),
     batch: bool = False,
+    libraries: Sequence[str] = (),
+    expires_after: str | timedelta | None = None,
 ) -> Callable[[Function], Function]:
     """Declare the data that a function makes as an asset.
 
     The function's name is the asset's key (unless `key` is given) and its docstring the description. Each parameter is
     an upstream of that name; its annotation picks what is handed over: `pl.LazyFrame`, `pl.DataFrame`, `pa.Table`,
     `pa.RecordBatchReader`, `duckdb.DuckDBPyRelation` or `pd.DataFrame`, or a `Mapping[str, ...]` of one of these by
-    partition key. A parameter annotated `Partition` receives the partition. Parameters with a default are left alone.
+    partition key; with `| None`, None is handed over where there is no partition to read. A parameter annotated
+    `Partition` receives the partition. Parameters with a default have it, or the value that `assets.toml` gives them.
 
     `schema` is a pandera polars model or schema that the data must satisfy before it is published (`severity="warn"`
     publishes all the same). `after` names assets to wait for without reading them. With `batch=True` one call handles
     many partitions: the `Partition` parameter is annotated `Sequence[Partition]` and the function returns (or yields)
-    a frame for each partition key.
+    a frame for each partition key. `libraries` names installed packages whose versions count as part of the code.
+    `expires_after` (`"24h"`, `"7d"`) makes a cell stale that was published longer ago.
 
     Example:
         >>> import polars as pl
@@ -167,7 +176,19 @@ def asset(
     def declare(function: Function) -> Function:
         name = key or str(getattr(function, "__name__", ""))
         description = (getattr(function, "__doc__", None) or "").strip()
-        about = About(name, _place_of(function), partitions, schema, severity, owners, tags or {}, group, description)
+        about = About(
+            name,
+            _place_of(function),
+            partitions,
+            schema,
+            severity,
+            owners,
+            tags or {},
+            group,
+            description,
+            libraries,
+            expires_after,
+        )
         _declare(FunctionDeclaration(about, function, after, batch))
         function.__asset_key__ = name  # type: ignore[attr-defined]  # read by declared_key
         return function
@@ -211,14 +232,30 @@ def sql_asset(
     description: str = "",
     upstreams: Mapping[str, Upstream] | None = None,
     after: Sequence[object] = (),
+    parameters: Mapping[str, object] | None = None,
+    libraries: Sequence[str] = (),
+    expires_after: str | timedelta | None = None,
 ) -> SqlDeclaration:
     """Declare a query (DuckDB's SQL) as an asset; its upstreams are the tables that it reads.
 
     A query may use the parameters `$partition_key`, `$partition_start` and `$partition_end`. `upstreams` gives a
-    mapping or another key to a table of the query.
+    mapping or another key to a table of the query, `parameters` a default to each other `$name` of it, which
+    `assets.toml` may override. `libraries` and `expires_after`: see `asset`.
     """
-    about = About(key, _place_of_caller(), partitions, schema, severity, owners, tags or {}, group, description)
-    declaration = SqlDeclaration(about, query, upstreams or {}, after)
+    about = About(
+        key,
+        _place_of_caller(),
+        partitions,
+        schema,
+        severity,
+        owners,
+        tags or {},
+        group,
+        description,
+        libraries,
+        expires_after,
+    )
+    declaration = SqlDeclaration(about, query, upstreams or {}, after, parameters or {})
     _declare(declaration)
     return declaration
 

@@ -16,19 +16,22 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import AssetsError, DefinitionError, DefinitionErrors, Place, ProjectNotFound, did_you_mean
 from .loading import remember
+from .loading.configured import Configured
 from .model.graph import Graph
+from .model.keys import AssetKey
 
 if TYPE_CHECKING:  # loading them imports the project's libraries, which a plan does not need
     from .loading.load import Loaded
+    from .model.code_part import CodePart
 
 STATE_FOLDER = ".assets"
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What `assets.toml` says: [project] name, definitions; [run] threads, hand_off_bytes, lease_seconds;
-    [audit] signing_key, trusted_keys; [retention] keep_days, keep_versions,
-    journal_days."""
+    """What `assets.toml` says: [project] name, definitions, libraries; [parameters] of assets;
+    [run] threads, hand_off_bytes, lease_seconds; [audit] signing_key, trusted_keys, record_idle_runs;
+    [retention] keep_days, keep_versions, journal_days."""
 
     name: str
     definitions: str = "definitions"
@@ -40,6 +43,8 @@ class Settings:
     keep_days: int = 30  # how long data is kept that is no longer current
     keep_versions: int = 2  # how many versions of each cell are kept however old they are
     journal_days: int | None = None  # records older than that which nothing needs lose their text; None: none do
+    record_idle_runs: bool = False  # whether a run that finds everything fresh is recorded, too
+    configured: Configured = field(default_factory=Configured)  # libraries and parameters
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ class Project:
 
         Raises: DefinitionErrors with everything that is wrong.
         """
-        assets = remember.recall(self.definitions, self.state)
+        assets = remember.recall(self.definitions, self.state, self.settings.configured)
         return Graph(self.loaded.assets if assets is None else assets)
 
     @cached_property
@@ -74,8 +79,8 @@ class Project:
         from .loading import load
 
         with remember.watching(self.root) as watch:
-            loaded = load.load(self.root, self.definitions)
-        remember.keep(self.definitions, self.state, loaded.assets, watch)
+            loaded = load.load(self.root, self.definitions, self.settings.configured)
+        remember.keep(self.definitions, self.state, self.settings.configured, loaded, watch)
         known = self.__dict__.get("graph")
         if known is not None and tuple(known.assets.values()) != tuple(Graph(loaded.assets).assets.values()):
             raise AssetsError(
@@ -83,6 +88,16 @@ class Project:
                 remedy="run the command again; it reads them anew",
             )
         return loaded
+
+    def code_parts(self, key: AssetKey) -> tuple[CodePart, ...]:
+        """Return what an asset's code version is made of, from memory where the project need not be imported."""
+        asset = self.graph.assets[key]
+        parts = None if "loaded" in self.__dict__ else remember.parts_of(self._remembered_code, asset)
+        return self.loaded.parts[key] if parts is None else parts
+
+    @cached_property
+    def _remembered_code(self) -> Mapping[str, Any]:
+        return remember.recall_code(self.state)
 
 
 def find_project(start: Path | None = None) -> Project:
@@ -96,10 +111,10 @@ def find_project(start: Path | None = None) -> Project:
     for root in (folder, *folder.parents):
         file = root / "assets.toml"
         if file.is_file():
-            return Project(root, _settings(_read(file), file, root))
+            return Project(root, _settings(_read(file), file, root, ()))
         pyproject = root / "pyproject.toml"
         if pyproject.is_file() and (table := _read(pyproject).get("tool", {}).get("assets")) is not None:
-            return Project(root, _settings(table, pyproject, root))
+            return Project(root, _settings(table, pyproject, root, ("tool", "assets")))
     raise ProjectNotFound(
         f"no project at {folder} or above it",
         remedy='write an assets.toml with [project] name = "...", or name the folder with --project',
@@ -116,18 +131,21 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 _MEMBERS: dict[str, dict[str, type]] = {
-    "project": {"name": str, "definitions": str},
+    "project": {"name": str, "definitions": str, "libraries": list},
     "run": {"threads": int, "hand_off_bytes": int, "lease_seconds": int},
-    "audit": {"signing_key": str, "trusted_keys": list},
+    "audit": {"signing_key": str, "trusted_keys": list, "record_idle_runs": bool},
     "retention": {"keep_days": int, "keep_versions": int, "journal_days": int},
 }
 
 
-_WANTED = {int: "a number above 0", str: "a text", list: "a list of texts"}
+_PARAMETERS = "parameters"  # a table for each asset, whose members are those of its function or query
+_WANTED = {int: "a number above 0", str: "a text", list: "a list of texts", bool: "true or false"}
 
 
 def _is_usable(value: object) -> bool:
     match value:
+        case bool():
+            return True
         case int():
             return value >= 1
         case list():
@@ -136,26 +154,35 @@ def _is_usable(value: object) -> bool:
             return value != ""
 
 
-def _settings(document: Mapping[str, Any], file: Path, root: Path) -> Settings:
+def _settings(document: Mapping[str, Any], file: Path, root: Path, table: tuple[str, ...]) -> Settings:
     errors: list[DefinitionError] = []
 
     def wrong(what: str, remedy: str) -> None:
         errors.append(DefinitionError(what, place=Place(str(file)), remedy=remedy))
 
     values: dict[str, Any] = {"name": root.name}
-    for table, members in document.items():
-        if table not in _MEMBERS or not isinstance(members, dict):
-            wrong(f"there is no table [{table}]{did_you_mean(table, _MEMBERS)}", f"use {', '.join(_MEMBERS)}")
+    parameters: dict[str, dict[str, object]] = {}
+    for section, members in document.items():
+        if section not in (*_MEMBERS, _PARAMETERS) or not isinstance(members, dict):
+            known = (*_MEMBERS, _PARAMETERS)
+            wrong(f"there is no table [{section}]{did_you_mean(section, known)}", f"use {', '.join(known)}")
             continue
         for name, value in members.items():
-            wanted = _MEMBERS[table].get(name)
+            if section == _PARAMETERS:
+                if isinstance(value, dict):
+                    parameters[name] = value
+                else:
+                    wrong(f"[parameters] {name} = {value!r}", f'write [parameters."{name}"] and its parameters below')
+                continue
+            wanted = _MEMBERS[section].get(name)
             if wanted is None:
-                near = did_you_mean(name, _MEMBERS[table])
-                wrong(f"[{table}] has no member {name!r}{near}", f"use {', '.join(_MEMBERS[table])}")
+                near = did_you_mean(name, _MEMBERS[section])
+                wrong(f"[{section}] has no member {name!r}{near}", f"use {', '.join(_MEMBERS[section])}")
             elif type(value) is not wanted or not _is_usable(value):
-                wrong(f"[{table}] {name} = {value!r}", f"give {_WANTED[wanted]}")
+                wrong(f"[{section}] {name} = {value!r}", f"give {_WANTED[wanted]}")
             else:
                 values[name] = tuple(value) if isinstance(value, list) else value
     if errors:
         raise DefinitionErrors(errors)
-    return Settings(**values)
+    configured = Configured(parameters, values.pop("libraries", ()), file, table)
+    return Settings(**values, configured=configured)

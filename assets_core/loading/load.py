@@ -7,30 +7,39 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..declare import CheckDeclaration, Declaration, collecting
+from ..declare import CheckDeclaration, Declaration, collecting, keys_of
 from ..errors import DefinitionError, DefinitionErrors, Place, UnknownUpstream
 from ..model.asset import Asset
+from ..model.code_part import CodePart
 from ..model.keys import AssetKey
 from ..versions.code import CodeReader
-from .build import Runtime, build
+from .build import build
+from .configured import Configured
 from .modules import import_file, use_project
+from .parameters import unknown_assets
+from .runtime import Runtime
 from .sql_files import read_sql_file
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The assets of a project and what runs for each."""
+    """The assets of a project, what runs for each, what the code of each is made of.
+
+    `libraries`: the distributions whose versions count for some asset.
+    """
 
     assets: tuple[Asset, ...]
     runtimes: dict[AssetKey, Runtime]
+    parts: dict[AssetKey, tuple[CodePart, ...]]
+    libraries: Mapping[str, str]
 
 
-def load(root: Path, folder: Path) -> Loaded:
+def load(root: Path, folder: Path, configured: Configured) -> Loaded:
     """Return what a project declares; places are relative to its root.
 
     Raises: DefinitionErrors with everything that is wrong, in all files.
@@ -55,13 +64,15 @@ def load(root: Path, folder: Path) -> Loaded:
                 errors.append(DefinitionError(error.what, place=_relative(error.place, root), remedy=error.remedy))
                 unread.append(file.read_text(encoding="utf-8", errors="replace"))
         placed = [_placed(declaration, root) for declaration in declarations]
-        built = build(placed, CodeReader(lambda file: _is_project_file(root, file)))
+        built = build(placed, CodeReader(lambda file: _is_project_file(root, file)), configured)
     errors.extend(error for error in built.errors if not _may_be_an_echo(error, unread))
+    if not unread:  # or else an asset may be unknown only because its file could not be loaded
+        errors.extend(unknown_assets(keys_of(declarations), configured))
     if errors:
         raise DefinitionErrors(errors)
     if not built.assets:
         raise _refusal(f"nothing in {folder} declares an asset", "write @asset() above a function in a .py file there")
-    return Loaded(tuple(built.assets), built.runtimes)
+    return Loaded(tuple(built.assets), built.runtimes, built.parts, built.libraries)
 
 
 def _refusal(what: str, remedy: str) -> DefinitionErrors:

@@ -14,17 +14,25 @@ import json
 import os
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..model.asset import Asset, asset_from_json
+from ..io.notes import write_note
+from ..model.asset import Asset, assets_from_json
+from ..model.code_part import CodePart
+from ..model.keys import AssetKey
 from ..model.mapping import ByDimension, Explicit, FromDimension, PartitionMapping
+from .configured import Configured
 
-_FORM = 1
+if TYPE_CHECKING:  # a plan does not need it
+    from .load import Loaded
+
+_FORM = 2
 _FILE = "definitions.json"
+_CODE_FILE = "definitions-code.json"  # apart, because it is large and a plan has no use for it
 _UNSTEADY_CALLS = frozenset(["today", "now", "utcnow", "time_ns", "monotonic", "randint", "uuid1", "uuid4", "urandom"])
 _UNSTEADY_OF_MODULE = frozenset(["time", "random"])  # time.time(), but not pl.time()
 _UNSTEADY_MODULES = frozenset(["time", "random", "secrets", "uuid"])
@@ -105,49 +113,69 @@ def watching(root: Path) -> Iterator[Watch]:
         os.environ.__class__ = environment_type
 
 
-def keep(folder: Path, state: Path, assets: Iterable[Asset], watch: Watch) -> None:
+def keep(folder: Path, state: Path, configured: Configured, loaded: Loaded, watch: Watch) -> None:
     """Write the assets of a folder of definitions down with what they depend on, where that can be known."""
-    assets = list(assets)
     target = state / _FILE
     files = sorted(file for file in watch.files if not _is_installed(file) and not Path(file).is_relative_to(state))
     # Folders that imports of libraries search are not looked at by the definitions themselves.
     searched = {*sys.path, *(os.path.dirname(path) for path in sys.path)} - {watch.root}
     folders = sorted(folder for folder in watch.folders if not _is_installed(folder) and folder not in searched)
     sources = [file for file in files if file.endswith(".py")]
-    if watch.left_the_process or any(_is_unsteady(file) for file in sources) or _any_explicit(assets):
+    if watch.left_the_process or any(_is_unsteady(file) for file in sources) or _any_explicit(loaded.assets):
         target.unlink(missing_ok=True)
         return
     document = {
         "form": _FORM,
         "definitions": str(folder),
         "installed": _installed(),
+        "configured": str(configured),
+        "libraries": dict(loaded.libraries),
         "files": {file: _content(file) for file in files},
         "folders": {folder: _names(folder) for folder in folders},
         "variables": watch.variables,
-        "assets": [asset.to_json() for asset in assets],
+        "assets": [asset.to_json() for asset in loaded.assets],
     }
     with suppress(OSError):  # it is a convenience: without it the next command loads the definitions
-        _write(target, json.dumps(document))
+        write_note(state / _CODE_FILE, json.dumps(_code_document(loaded.parts)))
+        write_note(target, json.dumps(document))
 
 
-def _write(target: Path, text: str) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in target.parent.glob(f"{target.stem}.*.new"):  # of a process that died, or is about to be outrun
-        leftover.unlink(missing_ok=True)
-    draft = target.with_suffix(f".{os.getpid()}.new")
+def _code_document(parts: Mapping[AssetKey, Iterable[CodePart]]) -> dict[str, Any]:
+    """Return the parts of all assets in JSON; a part that many assets use has its text once."""
+    texts = {part.digest: part.text for each in parts.values() for part in each}
+    assets = {key: [[part.kind, part.name, part.digest] for part in each] for key, each in parts.items()}
+    return {"form": _FORM, "texts": texts, "assets": assets}
+
+
+def recall_code(state: Path) -> Mapping[str, Any]:
+    """Return what is remembered of the code of all assets, for `parts_of`; nothing where it cannot be read."""
     try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
+        document = json.loads((state / _CODE_FILE).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) and document.get("form") == _FORM else {}
 
 
-def recall(folder: Path, state: Path) -> list[Asset] | None:
+def parts_of(code: Mapping[str, Any], asset: Asset) -> tuple[CodePart, ...] | None:
+    """Return the remembered parts of an asset's code; None where they are not those of its code version."""
+    from ..versions.code import code_digest  # a plan has no use for them
+
+    try:
+        texts, rows = code["texts"], code["assets"][asset.key]
+        parts = tuple(CodePart(kind, name, digest, texts[digest]) for kind, name, digest in rows)
+        return parts if code_digest(parts) == asset.code_version else None
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def recall(folder: Path, state: Path, configured: Configured) -> list[Asset] | None:
     """Return the remembered assets of a folder of definitions; None where none hold any more."""
     try:
         document = json.loads((state / _FILE).read_bytes())
-        known = (document["form"], document["definitions"], document["installed"])
-        if known != (_FORM, str(folder), _installed()):
+        known = (document["form"], document["definitions"], document["configured"], document["installed"])
+        if known != (_FORM, str(folder), str(configured), _installed()):
+            return None
+        if document["libraries"] and not _are_installed(document["libraries"]):
             return None
         if any(_names(folder) != names for folder, names in document["folders"].items()):
             return None
@@ -155,9 +183,15 @@ def recall(folder: Path, state: Path) -> list[Asset] | None:
             return None
         if any(_content(file) != content for file, content in document["files"].items()):
             return None
-        return [asset_from_json(asset) for asset in document["assets"]]
+        return assets_from_json(document["assets"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _are_installed(versions: Mapping[str, str]) -> bool:
+    from .libraries import are_installed  # takes a while, and most projects declare none
+
+    return are_installed(versions)
 
 
 def _is_installed(path: str) -> bool:

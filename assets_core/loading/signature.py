@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import collections.abc
 import inspect
+import types
 import typing
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from ..declare import Upstream, declared_key
 from ..errors import DefinitionError, Place, did_you_mean
@@ -30,22 +31,24 @@ _ACCEPTED = ", ".join(hand_off.value for hand_off in HandOff)
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One parameter that receives an upstream."""
+    """One parameter that receives an upstream; `optional`: that there may be no partition of is fine."""
 
     name: str
     upstream: object
     declared: Upstream
     hand_off: HandOff
     by_partition: bool
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What a function asks for."""
+    """What a function asks for; `hints` are the annotations of all its parameters."""
 
     inputs: tuple[Input, ...]
     partition_parameter: str | None
     batch_partitions: bool
+    hints: Mapping[str, object] = field(default_factory=dict)
 
 
 def read_signature(function: Callable[..., object], place: Place) -> tuple[Signature, list[DefinitionError]]:
@@ -72,7 +75,7 @@ def read_signature(function: Callable[..., object], place: Place) -> tuple[Signa
                 )
             )
             continue
-        annotation, declared = _unwrap(hints.get(name))
+        annotation, declared, optional = _unwrap(hints.get(name))
         if annotation is Partition or _is_sequence_of_partition(annotation):
             partition_parameter, batch_partitions = name, annotation is not Partition
             continue
@@ -82,8 +85,8 @@ def read_signature(function: Callable[..., object], place: Place) -> tuple[Signa
             errors.append(_unknown_hand_off(function, name, hints.get(name), place))
             continue
         upstream = name if declared.asset is None else declared_key(declared.asset)
-        inputs.append(Input(name, upstream, declared, hand_off, by_partition))
-    return Signature(tuple(inputs), partition_parameter, batch_partitions), errors
+        inputs.append(Input(name, upstream, declared, hand_off, by_partition, optional or by_partition))
+    return Signature(tuple(inputs), partition_parameter, batch_partitions, hints), errors
 
 
 def hand_off_of(annotation: object) -> HandOff | None:
@@ -92,11 +95,18 @@ def hand_off_of(annotation: object) -> HandOff | None:
     return _HAND_OFFS.get((str(module).partition(".")[0], name))
 
 
-def _unwrap(annotation: object) -> tuple[object, Upstream]:
-    if typing.get_origin(annotation) is typing.Annotated:
-        inner, *extras = typing.get_args(annotation)
-        return inner, next((extra for extra in extras if isinstance(extra, Upstream)), Upstream())
-    return annotation, Upstream()
+def _unwrap(annotation: object) -> tuple[object, Upstream, bool]:
+    """Return an annotation without what is around it: `Annotated`, with the upstream in it, and `| None`."""
+    declared, optional = Upstream(), False
+    while True:
+        origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+        if origin is typing.Annotated:
+            annotation, *extras = arguments
+            declared = next((extra for extra in extras if isinstance(extra, Upstream)), declared)
+        elif origin in (typing.Union, types.UnionType) and len(arguments) == 2 and types.NoneType in arguments:
+            annotation, optional = next(each for each in arguments if each is not types.NoneType), True
+        else:
+            return annotation, declared, optional
 
 
 def _is_sequence_of_partition(annotation: object) -> bool:

@@ -38,6 +38,9 @@ _MEMBERS: dict[str, type] = {
     "severity": str,
     "after": list,
     "upstreams": dict,
+    "parameters": dict,
+    "libraries": list,
+    "expires_after": str,
 }
 _TOML_WORDS: dict[type, str] = {str: "string", list: "array", dict: "table"}
 _UPSTREAM_MEMBERS: dict[str, type] = {"asset": str, "mapping": dict, "columns": list}
@@ -79,10 +82,12 @@ def read_sql_file(path: Path) -> SqlDeclaration | None:
         tags=header.get("tags", {}),
         group=header.get("group", "default"),
         description=header.get("description", ""),
+        libraries=header.get("libraries", ()),
+        expires_after=header.get("expires_after"),
     )
     # Lines of the query stay those of the file, so that an error in the SQL points at the right one.
     query = "\n" * text[: match.end()].count("\n") + text[match.end() :]
-    return SqlDeclaration(about, query, upstreams, header.get("after", ()))
+    return SqlDeclaration(about, query, upstreams, header.get("after", ()), header.get("parameters", {}))
 
 
 def _parse(toml: str, place: Place) -> dict[str, Any]:

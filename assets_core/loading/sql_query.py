@@ -6,6 +6,7 @@ Called by `build.py`. SQL leaves the order of a result open without ORDER BY; th
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import duckdb
 import sqlglot
@@ -13,9 +14,21 @@ from sqlglot import exp
 
 from ..errors import DefinitionError, Place
 
+GIVEN = ("partition_key", "partition_start", "partition_end")
+"""The parameters that every query has whose asset has partitions."""
 
-def check_syntax(query: str, place: Place) -> None:
-    """Raise DefinitionError, with the line, where DuckDB cannot parse the query or it is not one statement."""
+# What begins a line when a query is shown; words that belong to the one before go on in its line.
+_CLAUSES = re.compile(
+    r"FROM|WHERE|GROUP BY|HAVING|QUALIFY|WINDOW|ORDER BY|LIMIT|OFFSET|UNION|EXCEPT|INTERSECT|SELECT|WITH|JOIN"
+)
+_JOINS = re.compile(r"NATURAL|ASOF|POSITIONAL|LEFT|RIGHT|FULL|OUTER|INNER|CROSS|SEMI|ANTI")
+
+
+def parameter_names(query: str, place: Place) -> Sequence[str]:
+    """Return the names of a query's parameters, sorted.
+
+    Raises: DefinitionError, with the line, where DuckDB cannot parse the query or it is not one statement.
+    """
     with duckdb.connect() as connection:
         try:
             statements = connection.extract_statements(query)
@@ -29,6 +42,24 @@ def check_syntax(query: str, place: Place) -> None:
             raise DefinitionError(f"{what}: {near}", place=where, remedy="correct the query") from error
     if len(statements) != 1:
         raise DefinitionError(f"there are {len(statements)} statements", place=place, remedy="write one SELECT")
+    return sorted(statements[0].named_parameters)
+
+
+def in_lines(query: str) -> str:
+    """Return a normalised query in lines, one a clause and one a column, to be read and compared by people.
+
+    Only blanks between words become ends of lines, so that two queries look the same only if they are.
+    """
+    text, end, depth, begun = "", 0, 0, ""
+    for token in sqlglot.tokenize(query, dialect="duckdb"):
+        word, gap = query[token.start : token.end + 1], query[end : token.start]
+        begins = _CLAUSES.fullmatch(word) and not (word == "JOIN" and _JOINS.fullmatch(begun))
+        begins = begins or (_JOINS.fullmatch(word) and not _JOINS.fullmatch(begun))
+        if gap == " " and text and (begins or begun == ","):
+            gap = "\n" + "  " * (depth + (begun == ","))
+        depth += (word in ("(", "[", "{")) - (word in (")", "]", "}"))
+        text, end, begun = text + gap + word, token.end + 1, word
+    return text + query[end:]
 
 
 def in_fixed_order(query: str) -> str:

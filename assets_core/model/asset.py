@@ -6,7 +6,7 @@ up by its key when a step needs it, so that a plan can be made without importing
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -42,7 +42,8 @@ class Edge:
     """One upstream of an asset: `name` is the parameter (or the table of a query) that receives it.
 
     `columns` narrows what is handed over; `hand_off` is None where the upstream is only waited for (`after`);
-    `by_partition` hands a mapping from partition key to frame instead of one frame.
+    `by_partition` hands a mapping from partition key to frame instead of one frame. `optional`: where the mapping reads
+    no partition at all, None (or an empty mapping) is handed over, and nothing is blocked.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Edge:
     columns: tuple[str, ...] | None = None
     hand_off: HandOff | None = None
     by_partition: bool = False
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,10 @@ class Asset:
     """What should exist. `code_version` and the versions in `checks` are digests of 32 hexadecimal digits.
 
     `partition_parameter` is the name of the parameter that receives the `Partition`; `unknown` names what the code
-    uses but whose content cannot be determined: such an asset is never fresh.
+    uses but whose content cannot be determined: such an asset is never fresh. `parameters` are the values that its
+    function or query is given beside its inputs: times as ISO texts. `libraries_not_followed` names the installed
+    packages that its code uses whose versions do not count. A cell that was published longer than
+    `expires_after_seconds` ago is stale.
     """
 
     key: AssetKey
@@ -86,6 +91,9 @@ class Asset:
     batch: bool = False
     partition_parameter: str | None = None
     unknown: tuple[str, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    libraries_not_followed: tuple[str, ...] = ()
+    expires_after_seconds: int | None = None
 
     @property
     def is_external(self) -> bool:
@@ -108,6 +116,7 @@ class Asset:
                     "columns": None if edge.columns is None else list(edge.columns),
                     "hand_off": edge.hand_off,
                     "by_partition": edge.by_partition,
+                    "optional": edge.optional,
                 }
                 for edge in self.edges
             ],
@@ -121,18 +130,40 @@ class Asset:
             "batch": self.batch,
             "partition_parameter": self.partition_parameter,
             "unknown": list(self.unknown),
+            "parameters": dict(self.parameters),
+            "libraries_not_followed": list(self.libraries_not_followed),
+            "expires_after_seconds": self.expires_after_seconds,
         }
+
+
+def assets_from_json(documents: Iterable[Mapping[str, Any]]) -> list[Asset]:
+    """Return the assets that `to_json` wrote; those of equal partitions share one value, which is read once."""
+    known: dict[str, Partitions | None] = {}
+    assets = []
+    for document in documents:
+        text = repr(document["partitions"])
+        if text not in known:
+            known[text] = _partitions_from_json(document["partitions"])
+        assets.append(_asset_from_json(document, known[text]))
+    return assets
 
 
 def asset_from_json(document: Mapping[str, Any]) -> Asset:
     """Return the asset that `to_json` wrote."""
-    partitions = document["partitions"]
+    return _asset_from_json(document, _partitions_from_json(document["partitions"]))
+
+
+def _partitions_from_json(document: Mapping[str, Any] | None) -> Partitions | None:
+    return None if document is None else parse_partitions(document)
+
+
+def _asset_from_json(document: Mapping[str, Any], partitions: Partitions | None) -> Asset:
     return Asset(
         key=AssetKey(document["asset"]),
         kind=AssetKind(document["kind"]),
         place=Place(document["file"], document["line"]),
         code_version=document["code_version"],
-        partitions=None if partitions is None else parse_partitions(partitions),
+        partitions=partitions,
         edges=tuple(
             Edge(
                 name=edge["name"],
@@ -141,6 +172,7 @@ def asset_from_json(document: Mapping[str, Any]) -> Asset:
                 columns=None if edge["columns"] is None else tuple(edge["columns"]),
                 hand_off=None if edge["hand_off"] is None else HandOff(edge["hand_off"]),
                 by_partition=edge["by_partition"],
+                optional=edge["optional"],
             )
             for edge in document["upstreams"]
         ),
@@ -154,4 +186,7 @@ def asset_from_json(document: Mapping[str, Any]) -> Asset:
         batch=document["batch"],
         partition_parameter=document["partition_parameter"],
         unknown=tuple(document["unknown"]),
+        parameters=document["parameters"],
+        libraries_not_followed=tuple(document["libraries_not_followed"]),
+        expires_after_seconds=document["expires_after_seconds"],
     )

@@ -211,7 +211,8 @@ class PartReader:
             draft.say(f"{name} = {self._values.text(space[name], draft.found)}")
         except Undetermined:
             if source and name in source.statements:
-                self._say_source(draft, source.statements[name], space)
+                aliases = sorted(other for other, value in space.items() if value is space[name])
+                self._say_source(draft, source.explaining(aliases), space)
                 self._note_outline(draft, name, space[name])
             else:
                 draft.give_up("")

@@ -52,6 +52,12 @@ class SourceFile:
     classes: dict[str, list[ast.ClassDef]]
     codes: dict[tuple[str, int], list[CodeType]]
     statements: dict[str, list[ast.stmt]]  # name -> the module-level statements that bind or change what it holds
+    calls: list[ast.stmt]  # the module-level statements that call something, which may change whatever there is
+
+    def explaining(self, names: Iterable[str]) -> list[ast.stmt]:
+        """Return the statements that say what an object is which has these names, in their order."""
+        chosen = {id(each) for name in names for each in self.statements.get(name, ())} | {id(c) for c in self.calls}
+        return [statement for statement in self.tree.body if id(statement) in chosen]
 
     def holds(self, code: CodeType) -> bool:
         """Tell whether the file still says what was loaded: an edit after the import must not be taken for it."""
@@ -99,8 +105,9 @@ def read_source(file: str, is_dropped_decorator: Callable[[tuple[str, ...]], boo
     for statement in tree.body:
         for name in sorted(bindings([statement]).names.union(_changed_roots(statement))):
             statements.setdefault(name, []).append(statement)
+    calls = [statement for statement in tree.body if _calls(statement)]
     _normalise(tree, is_dropped_decorator)
-    return SourceFile(tree, bindings(tree.body), functions, classes, codes, statements)
+    return SourceFile(tree, bindings(tree.body), functions, classes, codes, statements, calls)
 
 
 def without_signature_annotations(node: Function) -> Function:
@@ -168,6 +175,13 @@ def _changed_roots(statement: ast.stmt) -> Iterator[str]:
             node = node.func if isinstance(node, ast.Call) else node.value
         if isinstance(node, ast.Name):
             yield node.id
+
+
+def _calls(statement: ast.stmt) -> bool:
+    """Tell whether a statement calls something for its effect when the module is imported."""
+    return not isinstance(statement, Definition) and any(
+        isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) for node in ast.walk(statement)
+    )
 
 
 def _normalise(tree: ast.Module, is_dropped_decorator: Callable[[tuple[str, ...]], bool]) -> None:

@@ -7,7 +7,7 @@ lanes of an interval are a difference of prefix sums.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import blake3
@@ -34,6 +34,13 @@ class Lanes:
 
     def __len__(self) -> int:
         return len(self.a)
+
+    def prefixes(self) -> Lanes:
+        """Return the wrapping sums of the first 0, 1, 2... digests."""
+        sums = zeros(len(self) + 1)
+        np.cumsum(self.a, out=sums.a[1:])
+        np.cumsum(self.b, out=sums.b[1:])
+        return sums
 
     def differ(self, other: Lanes) -> npt.NDArray[np.bool_]:
         """Return for each cell whether the two digests differ."""
@@ -65,15 +72,6 @@ def token(partition: str | None, version: str) -> tuple[int, int]:
     return text_lanes("" if partition is None else f"@{partition}", version)
 
 
-def narrowed_token(partition: str | None, columns: Iterable[tuple[str, str, str]]) -> tuple[int, int]:
-    """Return the lanes by which some columns of one partition enter the sum, from name, type and digest of each.
-
-    A column's digest covers its number of rows and their order, so the row set counts where any column is read.
-    """
-    parts = [part for column in sorted(columns) for part in column]
-    return text_lanes("" if partition is None else f"@{partition}", "columns", *parts)
-
-
 def lanes_text(lanes: tuple[int, int]) -> str:
     """Return a pair of lanes as 32 hexadecimal digits."""
     return f"{lanes[0]:016x}{lanes[1]:016x}"
@@ -88,21 +86,36 @@ def edge_digest(sums: Lanes, counts: Ordinals, name: str, upstream: str) -> Lane
     """Return the digest of one edge from the sums of the tokens that each cell reads and their number."""
     salt_a, salt_b = text_lanes("edge", name, upstream)
     number = counts.astype(np.uint64) * _COUNT_FACTOR
-    return Lanes(_mix(sums.a + number + np.uint64(salt_a)), _mix(sums.b + number + np.uint64(salt_b)))
+    return mixed(Lanes(sums.a + number + np.uint64(salt_a), sums.b + number + np.uint64(salt_b)))
+
+
+def edge_digest_of_one(tokens: Lanes, salts: Lanes) -> Lanes:
+    """Return the digests of edges that read one cell each; `salts`: `text_lanes("edge", name, upstream)` of each."""
+    return mixed(Lanes(tokens.a + _COUNT_FACTOR + salts.a, tokens.b + _COUNT_FACTOR + salts.b))
 
 
 def recipe(code: Lanes, edges: Sequence[Lanes]) -> Lanes:
     """Return the recipe of each cell from its code lanes and the digests of its edges (their order does not count)."""
-    a, b = code.a.copy(), code.b.copy()
+    sums = zeros(len(code))
     for edge in edges:
-        a += edge.a
-        b += edge.b
-    return Lanes(_mix(a), _mix(b))
+        np.add(sums.a, edge.a, out=sums.a)
+        np.add(sums.b, edge.b, out=sums.b)
+    return recipe_of_sums(code, sums)
+
+
+def recipe_of_sums(code: Lanes, edges: Lanes) -> Lanes:
+    """Return the recipe of each cell from its code lanes and the sum of the digests of its edges."""
+    return mixed(Lanes(code.a + edges.a, code.b + edges.b))
 
 
 def full_lanes(lanes: tuple[int, int], count: int) -> Lanes:
     """Return one digest for each of `count` cells."""
     return Lanes(np.full(count, lanes[0], np.uint64), np.full(count, lanes[1], np.uint64))
+
+
+def mixed(lanes: Lanes) -> Lanes:
+    """Return both lanes of each digest scrambled, so that sums of them do not cancel out."""
+    return Lanes(_mix(lanes.a), _mix(lanes.b))
 
 
 def _mix(values: Lane) -> Lane:

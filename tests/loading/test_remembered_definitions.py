@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 import os
+import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +15,7 @@ import pytest
 from assets_core.errors import AssetsError
 from assets_core.loading import remember
 from assets_core.model.graph import Graph
+from assets_core.model.keys import AssetKey
 from assets_core.project import Project, find_project
 
 PLAIN = """
@@ -31,7 +36,8 @@ def project_with(folder: Path, source: str) -> Project:
 
 
 def remembered(folder: Path) -> bool:
-    return remember.recall(folder / "definitions", folder / ".assets") is not None
+    project = find_project(folder)
+    return remember.recall(project.definitions, project.state, project.settings.configured) is not None
 
 
 def loaded_once(folder: Path, source: str) -> Path:
@@ -176,3 +182,90 @@ def test_definitions_that_are_not_what_was_remembered_stop_the_run(tmp_path: Pat
     (root / "definitions/a.py").write_text(PLAIN.replace("[1]", "[2]"), encoding="utf-8")
     with pytest.raises(AssetsError, match="changed while they were in use"):
         _ = project.loaded
+
+
+def test_a_parameter_or_library_of_the_settings_counts_and_other_settings_do_not(tmp_path: Path) -> None:
+    source = PLAIN.replace("def numbers()", "def numbers(rate: float = 1.0)")
+    root = loaded_once(tmp_path, source)
+    before = find_project(root).graph.assets["numbers"].code_version
+    versions = {before}
+    for settings in ("[parameters.numbers]\nrate = 2.0\n", "[parameters.numbers]\nrate = 3.0\n"):
+        (root / "assets.toml").write_text(f'[project]\nname = "x"\n{settings}', encoding="utf-8")
+        assert not remembered(root)
+        versions.add(find_project(root).graph.assets["numbers"].code_version)
+        assert remembered(root)
+    (root / "assets.toml").write_text('[project]\nname = "x"\nlibraries = ["polars"]\n', encoding="utf-8")
+    assert not remembered(root)
+    versions.add(find_project(root).graph.assets["numbers"].code_version)
+    assert len(versions) == 4
+    (root / "assets.toml").write_text('[project]\nname = "y"\nlibraries = ["polars"]\n', encoding="utf-8")
+    assert remembered(root)
+
+
+def install(site: Path, version: str) -> None:
+    """Put a library of one module into a folder, in place of another version of it."""
+    for old in site.glob("fares-*"):
+        shutil.rmtree(old)
+    folder = site / f"fares-{version}.dist-info"
+    folder.mkdir(parents=True)
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: fares\nVersion: {version}\n", encoding="utf-8")
+    (folder / "top_level.txt").write_text("fare_rules\n", encoding="utf-8")
+    (site / "fare_rules.py").write_text("RATE = 1\n", encoding="utf-8")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Path]:
+    """A folder of installed packages of this test alone; nothing else of the search path is put back after it."""
+    folder = tmp_path / "site"
+    sys.path.insert(0, str(folder))
+    yield folder
+    sys.path.remove(str(folder))
+    sys.modules.pop("fare_rules", None)
+
+
+@pytest.mark.parametrize("name", ["fares", "fare_rules"])
+def test_another_installed_version_of_a_declared_library_counts(tmp_path: Path, site: Path, name: str) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    install(site, "1.0")
+    source = PLAIN.replace("@asset()", f'@asset(libraries=["{name}"])').replace("[1]", "[fare_rules.RATE]")
+    root = loaded_once(folder, f"import fare_rules\n{source}")
+    first = find_project(root).graph.assets["numbers"]
+    assert first.libraries_not_followed == ("polars",)
+    assert remembered(root)
+    install(site, "2.0")
+    importlib.invalidate_caches()
+    assert not remembered(root)
+    assert find_project(root).graph.assets["numbers"].code_version != first.code_version
+    shutil.rmtree(site / "fares-2.0.dist-info")
+    importlib.invalidate_caches()
+    assert not remembered(root)
+
+
+def test_the_parts_of_remembered_code_are_told_without_an_import(tmp_path: Path) -> None:
+    root = loaded_once(tmp_path, PLAIN)
+    for name in [name for name in sys.modules if name.startswith("definitions")]:
+        del sys.modules[name]
+    project = find_project(root)
+    key = project.graph.assets["numbers"].key
+    parts = project.code_parts(key)
+    assert not [name for name in sys.modules if name.startswith("definitions")]
+    assert parts == project.loaded.parts[key] == project.code_parts(key)
+    assert {part.kind for part in parts} == {"function", "interface"}
+
+
+@pytest.mark.parametrize("damaged", [b"", b"[]", b"{}", b'{"form": 2, "texts": {}, "assets": {"numbers": []}}', None])
+def test_damaged_parts_are_read_from_the_project_again(tmp_path: Path, damaged: bytes | None) -> None:
+    root = loaded_once(tmp_path, PLAIN)
+    file = root / ".assets/definitions-code.json"
+    whole = find_project(root).code_parts(AssetKey("numbers"))
+    file.unlink() if damaged is None else file.write_bytes(damaged)
+    assert find_project(root).code_parts(AssetKey("numbers")) == whole
+    assert json.loads(file.read_bytes())["assets"]["numbers"]
+
+
+def test_a_plan_does_not_read_the_parts(tmp_path: Path) -> None:
+    root = loaded_once(tmp_path, PLAIN)
+    (root / ".assets/definitions-code.json").unlink()
+    assert list(find_project(root).graph.assets) == ["numbers"]
+    assert not (root / ".assets/definitions-code.json").exists()

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets_core.errors import Place
-from assets_core.model.asset import Asset, AssetKind, CheckSpec, Edge, HandOff, asset_from_json
+from assets_core.model.asset import Asset, AssetKind, CheckSpec, Edge, HandOff, asset_from_json, assets_from_json
 from assets_core.model.checks import Severity
 from assets_core.model.keys import AssetKey
 from assets_core.model.mapping import AllPartitions, ByDimension, FromDimension, Identity, TimeWindow
@@ -39,6 +39,7 @@ edges = st.builds(
     st.none() | st.lists(texts, max_size=3).map(tuple),
     st.none() | st.sampled_from(HandOff),
     st.booleans(),
+    st.booleans(),
 )
 assets = st.builds(
     Asset,
@@ -58,6 +59,9 @@ assets = st.builds(
     batch=st.booleans(),
     partition_parameter=st.none() | texts,
     unknown=st.lists(texts, max_size=2).map(tuple),
+    parameters=st.dictionaries(texts, st.recursive(texts | st.integers() | st.booleans(), st.lists), max_size=2),
+    libraries_not_followed=st.lists(texts, max_size=2).map(tuple),
+    expires_after_seconds=st.none() | st.integers(1, 10**9),
 )
 
 
@@ -67,6 +71,16 @@ def test_an_asset_is_read_back_from_its_json(asset: Asset) -> None:
     again = asset_from_json(json.loads(json.dumps(asset.to_json())))
     assert again == asset
     assert json.dumps(again.to_json()) == json.dumps(asset.to_json())
+
+
+@settings(deadline=None)
+@given(st.lists(assets, max_size=4))
+def test_assets_that_are_read_back_together_are_those_read_back_alone(some: list[Asset]) -> None:
+    documents = json.loads(json.dumps([asset.to_json() for asset in some]))
+    together = assets_from_json(documents)
+    assert together == [asset_from_json(document) for document in documents] == some
+    shared = {asset.partitions: asset.partitions for asset in reversed(together)}
+    assert all(asset.partitions is shared[asset.partitions] for asset in together)
 
 
 def test_kinds_and_hand_offs_are_read_back_as_themselves() -> None:
