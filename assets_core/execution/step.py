@@ -9,6 +9,7 @@ import sysconfig
 import time
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,22 +18,29 @@ from typing import TYPE_CHECKING, Any
 from ..checking.evaluate import evaluate
 from ..errors import AssetsError, OutputError, SourceChanged, StepError
 from ..io.hand_off import hand_over
-from ..io.inputs import Input, MemoryInput, ParquetInput
+from ..io.inputs import Input, MemoryInput, ParquetInput, only_columns
 from ..io.manager import IOManager, Reference, Staged, Stored
 from ..io.memory import RecentTables
+from ..io.reads import Trace
 from ..io.sources import SourceInput, read_source
 from ..io.streams import stream_of
-from ..loading.build import Runtime
+from ..lineage.sql_reads import QueryReads
+from ..loading.runtime import Runtime
 from ..model.asset import Asset, HandOff
 from ..model.checks import CheckResult, Severity
 from ..model.keys import AssetKey, PartitionKey
 from ..model.partitions import Partition
+from ..model.reads import ColumnsRead
 from ..planning.observe import path_signature
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
+    import pyarrow.dataset
 
 _TRACEBACK_CHARACTERS = 8_000
+
+Traces = Mapping[str, Trace]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +56,15 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class WorkInput:
-    """One input of a step: what to read, by partition key, and how to hand it over."""
+    """One input of a step: what to read, by partition key, and how to hand it over. Where it is `optional` and there is
+    nothing to read, None is handed over."""
 
     name: str
     hand_off: HandOff
     columns: tuple[str, ...] | None
     by_partition: bool
     parts: tuple[tuple[PartitionKey | None, Reference | Source], ...]
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +98,14 @@ class CellOutcome:
 
 @dataclass(frozen=True, slots=True)
 class StepOutcome:
-    """What became of a step and of each of its cells."""
+    """What became of a step and of each of its cells. `reads`: the columns of each input that it read; empty where it
+    stored nothing."""
 
     work: Work
     cells: tuple[CellOutcome, ...]
     started_at: datetime
     seconds: float
+    reads: Mapping[str, ColumnsRead | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +116,7 @@ class Workshop:
     recent: RecentTables
     runtimes: Mapping[AssetKey, Runtime]
     connection: duckdb.DuckDBPyConnection
+    query_reads: QueryReads = field(default_factory=QueryReads)
 
 
 @dataclass(slots=True)
@@ -143,22 +156,28 @@ def run_step(work: Work, workshop: Workshop) -> StepOutcome:
     """Do the work of one step; every failure becomes an outcome of the cells that it concerns."""
     started_at, start = datetime.now(UTC), time.perf_counter()
     connection = workshop.connection.cursor()
+    traces = {given.name: Trace(given.columns) for given in work.inputs}
     try:
-        cells = tuple(_cells(work, workshop, connection))
+        cells = tuple(_cells(work, workshop, connection, traces))
     except BaseException as error:  # noqa: BLE001  # whatever a function raises is an outcome: SystemExit, a panic of polars
         cells = tuple(_failed(work.asset, ordinal, error) for ordinal in work.ordinals)
     finally:
         connection.close()
-    return StepOutcome(work, cells, started_at, time.perf_counter() - start)
+    is_stored = any(cell.stored is not None for cell in cells)
+    reads = {name: trace.columns() for name, trace in traces.items()} if is_stored else {}
+    return StepOutcome(work, cells, started_at, time.perf_counter() - start, reads)
 
 
-def _cells(work: Work, workshop: Workshop, connection: duckdb.DuckDBPyConnection) -> Iterable[CellOutcome]:
+def _cells(
+    work: Work, workshop: Workshop, connection: duckdb.DuckDBPyConnection, traces: Traces
+) -> Iterable[CellOutcome]:
     runtime = workshop.runtimes[work.asset.key]
     if work.stored is not None:
         return [_judge_again(work, work.stored, runtime, workshop, connection)]
     if work.asset.batch:
-        return _batched_cells(work, runtime, workshop, connection)
-    return [_save(work, work.ordinals[0], _call(work, runtime, workshop, connection), runtime, workshop, connection)]
+        return _batched_cells(work, runtime, workshop, connection, traces)
+    value = _call(work, runtime, workshop, connection, traces)
+    return [_save(work, work.ordinals[0], value, runtime, workshop, connection)]
 
 
 def _judge_again(
@@ -197,42 +216,74 @@ def _refused(outcome: CellOutcome, judge: _Judge) -> CellOutcome:
     )
 
 
-def _call(work: Work, runtime: Runtime, workshop: Workshop, connection: duckdb.DuckDBPyConnection) -> object:
+def _call(
+    work: Work, runtime: Runtime, workshop: Workshop, connection: duckdb.DuckDBPyConnection, traces: Traces
+) -> object:
     """Call the function, or run the query, with its inputs."""
     if runtime.query is not None:
-        return _query(work, runtime.query, workshop, connection)
+        return _query(work, runtime.query, workshop, connection, traces)
     assert runtime.function is not None  # noqa: S101  # built for every asset of a function
-    arguments: dict[str, Any] = {given.name: _handed(given, workshop, connection) for given in work.inputs}
+    arguments: dict[str, Any] = {
+        given.name: _handed(given, workshop, connection, traces[given.name]) for given in work.inputs
+    }
+    arguments |= deepcopy(dict(runtime.parameters))  # a function may change what it is given
     if work.asset.partition_parameter is not None:
         arguments[work.asset.partition_parameter] = work.partitions if work.asset.batch else work.partitions[0]
     return runtime.function(**arguments)
 
 
 def _query(
-    work: Work, query: str, workshop: Workshop, connection: duckdb.DuckDBPyConnection
+    work: Work, query: str, workshop: Workshop, connection: duckdb.DuckDBPyConnection, traces: Traces
 ) -> duckdb.DuckDBPyRelation:
-    for given in work.inputs:
-        connection.register(given.name, _input(given, given.parts, workshop).scannable())
     partition = work.partitions[0]
-    values = (
+    values: dict[str, object] = (
         {}
         if partition is None
         else {"partition_key": partition.key, "partition_start": partition.start, "partition_end": partition.end}
     )
+    values |= workshop.runtimes[work.asset.key].parameters
     wanted = connection.extract_statements(query)[0].named_parameters
     if unknown := sorted(wanted - values.keys()):
         raise StepError(
             f"the query wants ${unknown[0]}, which {work.asset.key} does not have",
-            remedy="use $partition_key, $partition_start or $partition_end, in an asset with partitions",
+            remedy="say parameters=...; with partitions there are $partition_key, $partition_start, $partition_end",
         )
-    relation = connection.sql(query, params={name: values[name] for name in wanted} or None)
+    bound = {name: values[name] for name in wanted}
+    inputs = {given.name: _input(given, given.parts, workshop).scannable() for given in work.inputs}
+    reads = workshop.query_reads.of(query, {name: data.schema for name, data in inputs.items()})
+    for given in work.inputs:
+        if not any(isinstance(part, Source) for _, part in given.parts):
+            traces[given.name].narrow(reads[given.name])
+    relation = _relation(query, bound, inputs, traces, connection)
     if relation is None:
         raise OutputError("the query gives no result", remedy="end it with a SELECT")
     return relation
 
 
+def _relation(
+    query: str,
+    values: Mapping[str, object],
+    inputs: Mapping[str, pa.Table | pa.dataset.Dataset],
+    traces: Traces,
+    connection: duckdb.DuckDBPyConnection,
+) -> duckdb.DuckDBPyRelation | None:
+    """Run a query on the columns that it is known to read, and on no others: so nothing else can bear on its result."""
+    import duckdb
+
+    for name, data in inputs.items():
+        read = traces[name].columns()
+        connection.register(name, data if read is None else only_columns(data, read.names))
+    try:
+        return connection.sql(query, params=dict(values) or None)
+    except duckdb.BinderException:  # it reads more than is known, or is wrong: then this fails too
+        for name, data in inputs.items():
+            traces[name].narrow(None)
+            connection.register(name, data)
+        return connection.sql(query, params=dict(values) or None)
+
+
 def _batched_cells(
-    work: Work, runtime: Runtime, workshop: Workshop, connection: duckdb.DuckDBPyConnection
+    work: Work, runtime: Runtime, workshop: Workshop, connection: duckdb.DuckDBPyConnection, traces: Traces
 ) -> Iterator[CellOutcome]:
     """Call a batched function once and settle each of its cells by itself: one bad partition is one failed cell."""
     ordinals = {
@@ -240,7 +291,7 @@ def _batched_cells(
         for partition, ordinal in zip(work.partitions, work.ordinals, strict=True)
         if partition is not None
     }
-    results = _call(work, runtime, workshop, connection)
+    results = _call(work, runtime, workshop, connection, traces)
     pairs = results.items() if isinstance(results, Mapping) else results
     if not isinstance(pairs, Iterable):
         raise OutputError(
@@ -272,14 +323,15 @@ def _batched_cells(
         yield CellOutcome(ordinal, error="OutputError", message=f"the batched function returned nothing for {key!r}")
 
 
-def _handed(given: WorkInput, workshop: Workshop, connection: duckdb.DuckDBPyConnection) -> object:
-    if not given.by_partition:
-        return hand_over(_input(given, given.parts, workshop), given.hand_off, connection)
-    return {
-        key: hand_over(_input(given, (part,), workshop), given.hand_off, connection)
-        for part in given.parts
-        for key in part[:1]
-    }
+def _handed(given: WorkInput, workshop: Workshop, connection: duckdb.DuckDBPyConnection, trace: Trace) -> object:
+    def hand(parts: tuple[tuple[PartitionKey | None, Reference | Source], ...]) -> object:
+        return hand_over(_input(given, parts, workshop), given.hand_off, connection, trace)
+
+    if given.by_partition:
+        return {part[0]: hand((part,)) for part in given.parts}
+    if given.optional and not given.parts:
+        return None
+    return hand(given.parts)
 
 
 def _input(

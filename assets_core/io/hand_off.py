@@ -11,16 +11,25 @@ import pyarrow as pa
 
 from ..model.asset import HandOff
 from .inputs import Input
+from .reads import Trace
 
 if TYPE_CHECKING:
     import duckdb
 
 
-def hand_over(data: Input, hand_off: HandOff, connection: duckdb.DuckDBPyConnection) -> object:
-    """Return the data as its reader wants it; a DuckDB relation belongs to `connection`."""
+def hand_over(
+    data: Input, hand_off: HandOff, connection: duckdb.DuckDBPyConnection, trace: Trace | None = None
+) -> object:
+    """Return the data as its reader wants it; a DuckDB relation belongs to `connection`.
+
+    What is read of a lazy frame is noted in `trace`; in every other form, all of it is.
+    """
     match hand_off:
         case HandOff.POLARS_LAZY:
-            return data.lazy_frame()
+            size_bytes = data.size_bytes
+            if trace is None or size_bytes is None:
+                return data.lazy_frame()
+            return trace.follow(data.lazy_frame(), size_bytes)
         case HandOff.POLARS:
             return data.frame()
         case HandOff.ARROW_TABLE:

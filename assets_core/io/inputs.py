@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 class Input(Protocol):
     """The data of one input of a step: all its partitions as one table, in four forms."""
 
+    @property
+    def size_bytes(self) -> int | None:
+        """Return how large the data is where it lies; None where what is read of it cannot be followed."""
+        ...
+
     def lazy_frame(self) -> pl.LazyFrame: ...
 
     def frame(self) -> pl.DataFrame: ...
@@ -40,6 +45,10 @@ class MemoryInput:
 
     tables: tuple[pa.Table, ...]
     columns: tuple[str, ...] | None
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(table.nbytes for table in self.tables)
 
     def table(self) -> pa.Table:
         tables = self.tables
@@ -70,6 +79,10 @@ class ParquetInput:
 
     paths: tuple[Path, ...]
     columns: tuple[str, ...] | None
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(path.stat().st_size for path in self.paths if path.exists())
 
     def _schemas(self) -> list[pa.Schema]:
         try:
@@ -108,6 +121,15 @@ class ParquetInput:
             frames = [pl.scan_parquet(path, glob=False).select(names) for path in self.paths]
             frame = pl.concat(frames, how="vertical_relaxed")
         return frame if self.columns is None else frame.select(self.columns)
+
+
+def only_columns(data: pa.Table | pa.dataset.Dataset, names: Sequence[str]) -> pa.Table | pa.dataset.Dataset:
+    """Return data with some of its columns; with one at least, which carries the number of rows."""
+    kept = [name for name in data.schema.names if name in names] or data.schema.names[:1]
+    if isinstance(data, pa.Table):
+        return data.select(kept)
+    schema = pa.schema([data.schema.field(name) for name in kept])
+    return data.replace_schema(schema)  # type: ignore[func-returns-value, return-value]  # its stub is wrong
 
 
 def require_columns(columns: Sequence[str], names: Sequence[str]) -> None:

@@ -55,6 +55,10 @@ class SourceInput:
     values: tuple[object, ...]
     columns: tuple[str, ...] | None
 
+    @property
+    def size_bytes(self) -> None:
+        return None
+
     def table(self) -> pa.Table:
         tables = []
         for value in self.values:

@@ -14,7 +14,7 @@ from blake3 import blake3
 
 from catalog.records import Record
 
-from .. import __version__
+from ..version import __version__
 from .definitions import Definition, Span
 from .facets import PRODUCER, RUN_EVENT, Json, assertions, facet, tests
 from .occasions import Occasion, Run, Step, Story, story_from_json

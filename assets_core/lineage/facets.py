@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from .. import __version__
+from ..version import __version__
 
 Json = dict[str, Any]
 

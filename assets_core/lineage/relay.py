@@ -16,7 +16,7 @@ from catalog.locks import held
 from catalog.records import START, Tail
 from catalog.segments import read_lines
 
-from .. import __version__
+from ..version import __version__
 from .events import JOURNAL_FACET, EventMapper
 from .receiver import Client, Receiver, is_configured, is_disabled
 

@@ -1,7 +1,7 @@
 """What a SQL query reads: its tables, its columns, and how each column of its result comes from them.
 
-Called when a project is loaded (tables, canonical text), by planning (columns read) and by a run (column lineage). It
-must not know where data is or what was materialized.
+Called when a project is loaded (tables, canonical text), by a run (column lineage) and by `sql_reads.py`. It must not
+know where data is or what was materialized.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def query_tables(sql: str) -> tuple[str, ...]:
 
     Raises: UserError where the text does not parse or is not one query.
     """
-    return _tables(_parse(sql))
+    return _tables(parse_query(sql))
 
 
 def normalised(sql: str) -> str:
@@ -58,7 +58,7 @@ def normalised(sql: str) -> str:
 
     Raises: UserError where the text does not parse or is not one query.
     """
-    names = {node.name for node in _parse(sql).find_all(exp.Identifier, exp.Placeholder)}
+    names = {node.name for node in parse_query(sql).find_all(exp.Identifier, exp.Placeholder)}
     text = ""
     end = 0
     for token in sqlglot.tokenize(sql, dialect="duckdb"):
@@ -99,14 +99,14 @@ def column_lineage(sql: str, schemas: Mapping[str, Sequence[tuple[str, str]]]) -
     return {name: _sources(reads) for name, reads in lineage.items()}
 
 
-def columns_read(sql: str, schemas: Mapping[str, Sequence[tuple[str, str]]]) -> dict[str, frozenset[str]]:
+def influencing_columns(sql: str, schemas: Mapping[str, Sequence[tuple[str, str]]]) -> dict[str, frozenset[str]]:
     """Return, for each table of a query, the columns that influence anything in its result.
 
     Raises: UserError, as `column_lineage` does.
     """
     result = _relation(sql, schemas)
     reads = result.rows | result.all_reads
-    tables = _schema_keys(_tables(_parse(sql)), schemas).values()
+    tables = schema_keys(_tables(parse_query(sql)), schemas).values()
     return {key: frozenset(column for table, column, _ in reads if table == key) for key in tables}
 
 
@@ -119,8 +119,8 @@ def _sources(reads: Reads) -> tuple[ColumnSource, ...]:
 
 
 def _relation(sql: str, schemas: Mapping[str, Sequence[tuple[str, str]]]) -> Relation:
-    tree = _parse(sql)
-    keys = _schema_keys(_tables(tree), schemas)
+    tree = parse_query(sql)
+    keys = schema_keys(_tables(tree), schemas)
     tables = {
         name.lower(): Relation(
             tuple(Output(column, frozenset({(key, column, "identity")})) for column, _ in schemas[key])
@@ -132,12 +132,12 @@ def _relation(sql: str, schemas: Mapping[str, Sequence[tuple[str, str]]]) -> Rel
         result = RelationReader(tables, lists).read(tree)
     except RecursionError as error:
         raise _unreadable(sql, "its expressions are nested too deeply", 0) from error
-    lost = _lost_words(sql, tree)
+    lost = words_lost(sql, tree)
     columns = (column for table in tables.values() for column in table.columns if column.name.lower() in lost)
     return replace(result, rows=result.rows.union(*(indirect(column.reads) for column in columns)))
 
 
-def _schema_keys(tables: Sequence[str], schemas: Mapping[str, object]) -> dict[str, str]:
+def schema_keys(tables: Sequence[str], schemas: Mapping[str, object]) -> dict[str, str]:
     """Return the key in `schemas` of each table; the case of letters counts only where it must."""
     folded = {key.lower(): key for key in schemas}
     keys = {table: table if table in schemas else folded.get(table.lower(), "") for table in tables}
@@ -170,7 +170,7 @@ def _tables(tree: exp.Expr) -> tuple[str, ...]:
     return tuple(sorted(places, key=lambda name: places[name]))
 
 
-def _lost_words(sql: str, tree: exp.Expr) -> frozenset[str]:
+def words_lost(sql: str, tree: exp.Expr) -> frozenset[str]:
     """Return the words of a query, in lower case, that may be names but did not become names when it was parsed.
 
     The parser makes the unit of `date_trunc(unit, at)` a constant even where `unit` is a column: such a column would be
@@ -198,7 +198,11 @@ def _class(letter: str) -> str:
     return "word" if letter.isalnum() or letter in "_$'\"" else "symbol"
 
 
-def _parse(sql: str) -> exp.Expr:
+def parse_query(sql: str) -> exp.Expr:
+    """Return a query as parsed.
+
+    Raises: UserError where the text does not parse or is not one query.
+    """
     try:
         trees = sqlglot.parse(sql, dialect="duckdb")
         statements = [tree for tree in trees if tree is not None and not isinstance(tree, exp.Semicolon)]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sql_queries import QUERIES, RATES, SCHEMAS, Sentences
 
 from assets_core.errors import UserError
-from assets_core.lineage.sql_columns import column_lineage, columns_read, normalised, query_tables
+from assets_core.lineage.sql_columns import column_lineage, influencing_columns, normalised, query_tables
 
 
 @pytest.mark.parametrize(("sql", "expected"), QUERIES, ids=[sql for sql, _ in QUERIES])
@@ -33,7 +33,7 @@ def test_lineage_is_exactly(sql: str, expected: dict[str, str]) -> None:
 def test_columns_read_are_those_of_the_lineage(sql: str, expected: dict[str, str]) -> None:
     words = {word.strip("~") for text in expected.values() for word in text.split()}
     letters = {"o": "orders", "r": "finance/rates"}
-    assert columns_read(sql, SCHEMAS) == {
+    assert influencing_columns(sql, SCHEMAS) == {
         table: {word[2:] for word in words if letters[word[0]] == table} for table in query_tables(sql)
     }
 
@@ -117,7 +117,7 @@ def _prove(run: Run, sql: str) -> bool:
     if isinstance(result, str):
         return False
     names, rows = result
-    read = columns_read(sql, SCHEMAS)
+    read = influencing_columns(sql, SCHEMAS)
     lineage = {
         name: {(source.upstream, source.column) for source in sources}
         for name, sources in column_lineage(sql, SCHEMAS).items()
@@ -197,7 +197,7 @@ def test_a_table_without_known_columns_is_named_with_the_nearest_known_one() -> 
 
 def test_a_thousand_conditions_are_no_obstacle() -> None:
     sql = "select k from orders where " + " or ".join(f"a = {n}" for n in range(1500))
-    assert columns_read(sql, SCHEMAS) == {"orders": {"a", "k"}}
+    assert influencing_columns(sql, SCHEMAS) == {"orders": {"a", "k"}}
 
 
 def test_names_of_tables_and_columns_ignore_case_and_are_given_as_declared() -> None:
