@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .app import AsJson, ProjectFolder
-from .output import print_json, print_line, say
+from .output import print_json, print_line, print_table, say
+
+if TYPE_CHECKING:
+    from ..governance.skips import Look, Skips
 
 
 def add_to(app: typer.Typer) -> None:
@@ -22,6 +27,7 @@ def add_to(app: typer.Typer) -> None:
     group.command("anchor")(anchor)
     group.command("prove")(prove)
     group.command("key")(key)
+    group.command("skips")(skips)
     app.add_typer(group)
 
 
@@ -142,3 +148,76 @@ def key(
         return
     print_line(public_key)
     say(f'in assets.toml: [audit] signing_key = "{file.absolute()}"; others: trusted_keys = ["{public_key}"]')
+
+
+def skips(
+    wanted: Annotated[
+        str, typer.Argument(metavar="CELL|ASSETS", help="asset@partition, or the assets that a key or a glob names.")
+    ] = "*",
+    on: Annotated[
+        datetime | None,
+        typer.Option("--on", metavar="YYYY-MM-DD", formats=["%Y-%m-%d"], help="Only on that day (UTC)."),
+    ] = None,
+    as_json: AsJson = False,
+    project: ProjectFolder = None,
+) -> None:
+    """Print when runs found cells fresh and so did not make them, who ran them, and what was compared and equal.
+
+    Of one cell also what else runs did to it; where none looked at it on the day, the last one that did before, and the
+    version that was current that day. A run that finds everything fresh leaves no record, unless assets.toml says so:
+    [audit] record_idle_runs = true.
+
+    Example: assets audit skips carrier_months@2013-01 --on 2026-01-31
+    """
+    from ..governance.skips import skips_of
+    from ..project import find_project
+
+    found = skips_of(find_project(project), wanted, None if on is None else on.date())
+    if as_json:
+        print_json(
+            {
+                "cell": None if found.cell is None else str(found.cell),
+                "on": None if on is None else f"{on:%Y-%m-%d}",
+                "looks": [asdict(look) for look in found.looks],
+                "last": None if found.last is None else asdict(found.last),
+                "version": found.version,
+                "since": found.since,
+                "dropped_before": found.dropped_before,
+            }
+        )
+        return
+    columns = ["at (UTC)", "asset", "partitions", "cells", "why", "version", "code", "compared", "by", "run", "record"]
+    if found.looks or found.cell is None:
+        print_table(columns, [_look_row(look) for look in found.looks])
+    _say_current(found, on)
+    if found.dropped_before is not None:
+        say(f"note: texts of records before {found.dropped_before} were dropped by retention: looks may be missing")
+
+
+def _look_row(look: Look) -> list[object]:
+    compared = "" if look.recipes is None else f"{look.compared} recipes {look.recipes[:12]}"
+    for read in look.reads:
+        ordinals = f"{read['first_ordinal']}..{read['end_ordinal'] - 1}"
+        compared += f", {read['name']} {ordinals} {read['digest'][:12]}"
+    cells = look.first if look.first == look.last else f"{look.first}..{look.last}"
+    version, code = ((text or "")[:12] for text in (look.version, look.code_version))
+    return [look.at, look.asset, cells, look.cells, look.why, version, code, compared, look.who, look.run, look.seq]
+
+
+def _say_current(found: Skips, on: datetime | None) -> None:
+    """Say what was current, and who looked last where nobody did on the day."""
+    if found.cell is None:
+        if not found.looks:
+            say("no run found any of these cells fresh" + ("" if on is None else f" on {on:%Y-%m-%d}"))
+        return
+    day = "" if on is None else f" on {on:%Y-%m-%d}"
+    if not found.looks:
+        say(f"no run looked at {found.cell}{day}")
+        if found.last is not None:
+            last = found.last
+            say(f"the last one before that: {last.at} (UTC), run {last.run} by {last.who}: it {last.why}")
+    if found.version is None:
+        say(f"no version of it was current{f' at the end of {on:%Y-%m-%d}' if on else ''}")
+    else:
+        when = f"current at the end of {on:%Y-%m-%d}" if on else "current now"
+        say(f"{when}: version {found.version}, since {found.since} (UTC)")
