@@ -12,6 +12,7 @@ from . import (
     lineage,
     list_assets,
     materialize,
+    partitions,
     plan,
     query,
     rollback,
@@ -23,7 +24,7 @@ from .app import app, main
 
 __all__ = ["app", "main"]
 
-_MAKING = (list_assets, plan, materialize, backfill)
+_MAKING = (list_assets, plan, materialize, backfill, partitions)
 _LOOKING = (status, explain, runs, show, query, diff, lineage)
 _KEEPING = (rollback, gc, audit, catalog)
 

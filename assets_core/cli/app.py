@@ -16,8 +16,8 @@ from typing import Annotated
 
 import typer
 
-from .. import __version__
 from ..errors import UserError
+from ..version import __version__
 
 app = typer.Typer(
     name="assets",
@@ -32,10 +32,13 @@ ProjectFolder = Annotated[
     Path | None, typer.Option("--project", metavar="DIR", help="The project's folder. Default: the working directory.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
-Selection = Annotated[
-    str,
-    typer.Argument(metavar="SELECTION", help="Which assets: a key, a glob, +x, x+, 2+x, tag:, owner:, group:, state:."),
-]
+_SELECTION = typer.Argument(
+    metavar="SELECTION",
+    help="Which cells: a key, a glob, +x, x+, 2+x, tag:, owner:, group:, kind:, state:, cause:, partition:,"
+    " changed-since:, joined by and, or, not. A value with spaces or commas stands in double quotes.",
+)
+Selection = Annotated[str, _SELECTION]
+SelectionIfAny = Annotated[str | None, _SELECTION]
 PartitionRange = Annotated[
     str | None,
     typer.Option("--partitions", metavar="A..B", help="Only these partitions: a key, A..B, or several, by commas."),

@@ -15,7 +15,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def backfill(
-    selection: Annotated[str, typer.Argument(metavar="SELECTION", help="Which assets, as in `assets plan`.")],
+    selection: Annotated[str, typer.Argument(metavar="SELECTION", help="Which cells, as in `assets plan`.")],
     partitions: Annotated[
         str, typer.Option("--partitions", metavar="A..B", help="The range of partitions; both ends count.")
     ],
@@ -27,5 +27,7 @@ def backfill(
     """Make a range of partitions. Interrupted and started again, it does only what is left.
 
     Example: assets backfill "flights+" --partitions 2013-01-01..2013-06-30
+
+    Example: assets backfill "flights+ and not state:failed" --partitions 2013-01
     """
     execute("backfill", selection, partitions, force=force, atomic=atomic, as_json=as_json, folder=project)

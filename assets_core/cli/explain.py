@@ -57,10 +57,14 @@ def _facts(found: Project, world: World, state: AssetState, position: int) -> di
     asset, ordinal = state.asset, state.first + position
     facts: dict[str, Any] = {"cell": str(state.cell(ordinal)), "asset": asset.key, "partition": state.key(ordinal)}
     facts |= {"kind": asset.kind, "file": asset.place.file, "line": asset.place.line}
-    if state.present[position]:
-        facts |= {"version": state.version[position], "rows": int(state.rows[position]), "stored": state.file[position]}
+    facts |= {"libraries_not_followed": list(asset.libraries_not_followed)}
+    present = bool(state.cells.present[position])
+    if present:
+        details = world.details(asset.key)
+        facts |= {"version": details.version[position], "rows": int(details.rows[position])}
+        facts |= {"stored": details.file[position]}
     if asset.is_external:
-        return {**facts, "state": "fresh" if state.present[position] else "missing", "causes": [], "inputs": []}
+        return {**facts, "state": "fresh" if present else "missing", "causes": [], "inputs": []}
     facts |= _staleness(found, world, state, position)
     facts["inputs"] = _inputs(world, state, position)
     recorded = _recorded(found, asset.key, facts["partition"], END)
@@ -104,20 +108,22 @@ def _facts_then(found: Project, cell: Cell, as_of: str) -> dict[str, Any]:
 
 
 def _staleness(found: Project, world: World, state: AssetState, position: int) -> dict[str, Any]:
+    import numpy as np
+
     from ..planning.choose import choose_all, states_of
-    from ..planning.evidence import evidence_of
-    from ..planning.history import CatalogHistory
+    from ..planning.evidence import Evidence
     from ..planning.plan import make_plan
 
     states = states_of(world)[state.asset.key]
     names = [name for name in ("failed", "missing", "stale", "fresh") if getattr(states, name)[position]]
-    causes: list[dict[str, Any]] = []
+    chain: list[dict[str, Any]] = []
     plan = make_plan(world, choose_all(world))
     for steps in plan.steps:
-        if steps.asset.key == state.asset.key and (state.first + position) in steps.ordinals:
-            index = int((steps.ordinals == state.first + position).argmax())
-            causes = evidence_of(plan, steps, CatalogHistory(found.state)).causes(index)
-    return {"state": names[0], "causes": causes}
+        if steps.asset.key == state.asset.key:
+            index = np.flatnonzero(steps.ordinals == state.first + position)
+            chain = Evidence(plan, found.code_parts, in_full=True).of(steps).chain(index) if len(index) else []
+    causes = chain[0]["causes"] if chain else []
+    return {"state": names[0], "causes": causes, "upstream": chain[0]["upstream"] if chain else []}
 
 
 def _inputs(world: World, state: AssetState, position: int) -> list[dict[str, Any]]:
@@ -130,7 +136,7 @@ def _inputs(world: World, state: AssetState, position: int) -> list[dict[str, An
         upstream = world.states[edge.upstream]
         intervals = world.reads(state.asset, edge).of(position)
         ordinals = np.array([o for low, high in intervals for o in range(low, high)], np.int64)
-        there = upstream.present[ordinals - upstream.first]
+        there = upstream.cells.present[ordinals - upstream.first]
         inputs.append(
             {
                 "upstream": edge.upstream,
@@ -145,15 +151,32 @@ def _inputs(world: World, state: AssetState, position: int) -> list[dict[str, An
     return inputs
 
 
+def _print_upstream(chain: list[dict[str, Any]], indent: str) -> None:
+    """Print, level by level, why what is upstream will run."""
+    from ..planning.words import words
+    from .output import print_line as line
+
+    for node in chain:
+        partitions = ", ".join(node["partitions"][:4]) + (" ..." if len(node["partitions"]) > 4 else "")
+        causes = "; ".join(words(cause) for cause in node["causes"])
+        line(f"{indent}{node['asset']}{f'@{partitions}' if partitions else ''}: {causes}")
+        _print_upstream(node["upstream"], indent + "  ")
+
+
 def _print(facts: dict[str, Any]) -> None:
-    from ..planning.evidence import words
+    from ..planning.words import words
     from .output import print_line as line
 
     line(f"{facts['cell']}: {facts['state']}")
     if "file" in facts:
         line(f"  declared at {facts['file']}:{facts['line']}")
+    if not_followed := facts.get("libraries_not_followed"):
+        line(f"  uses libraries whose versions do not count: {', '.join(not_followed)}")
     for cause in facts.get("causes", []):
         line(f"  because {words(cause)}")
+        for changed in cause.get("diff", []):
+            line(f"    {changed}")
+    _print_upstream(facts.get("upstream", []), "    ")
     for given in facts.get("inputs", []):
         partitions = ", ".join(given["partitions"][:4]) + (" ..." if len(given["partitions"]) > 4 else "")
         verb = "reads" if given["reads"] else "waits for"

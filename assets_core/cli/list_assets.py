@@ -5,8 +5,7 @@ from __future__ import annotations
 import typer
 
 from ..model.asset import Asset
-from ..model.keys import AssetKey
-from ..model.partitions import Partitions, ProductPartitions, StaticPartitions, TimePartitions
+from ..model.partitions import DynamicPartitions, Partitions, ProductPartitions, StaticPartitions, TimePartitions
 from .app import AsJson, ProjectFolder, Selection
 from .output import print_json, print_table
 
@@ -16,22 +15,27 @@ def add_to(app: typer.Typer) -> None:
 
 
 def list_assets(selection: Selection = "*", as_json: AsJson = False, project: ProjectFolder = None) -> None:
-    """Print the declared assets with their partitions, upstreams and owners.
+    """Print the declared assets with their partitions, upstreams and owners: those that have a selected cell.
 
     Example: assets list tag:domain=flights
     """
+    from datetime import UTC, datetime
+    from functools import partial
+
+    from ..keeping.moments import position_of
     from ..materialize import look
-    from ..model.selection import select
-    from ..planning.choose import states_of
+    from ..model.pick import is_of_assets, pick_assets
+    from ..model.selection import parse
+    from ..planning.choose import pick_cells
     from ..project import find_project
 
     found = find_project(project)
-
-    def in_state(state: str) -> frozenset[AssetKey]:
-        world = look(found).world
-        return frozenset(key for key, states in states_of(world).items() if getattr(states, state).any())
-
-    keys = select(selection, found.graph, in_state)
+    tree = parse(selection)
+    if is_of_assets(tree):  # the definitions alone tell, whatever the state of the records
+        keys = pick_assets(tree, found.graph)
+    else:
+        moment = partial(position_of, found, now=datetime.now(UTC))
+        keys = frozenset(pick_cells(look(found).world, selection, moment=moment, code_now=found.code_parts))
     assets = [asset for key, asset in found.graph.assets.items() if key in keys]
     if as_json:
         print_json([asset.to_json() for asset in assets])
@@ -51,6 +55,8 @@ def partitions_text(partitions: Partitions) -> str:
     match partitions:
         case TimePartitions():
             return f"{partitions.kind} {partitions.start}..{partitions.end or 'now'} {partitions.tz}"
+        case DynamicPartitions(name=name):
+            return f"dynamic {name}"
         case StaticPartitions(keys=keys):
             return f"{len(keys)} static"
         case ProductPartitions(dimensions=dimensions):

@@ -22,14 +22,20 @@ def add_to(app: typer.Typer) -> None:
 def status(
     selection: Selection = "*", as_of: AsOf = None, as_json: AsJson = False, project: ProjectFolder = None
 ) -> None:
-    """Print a row an asset: its cells, and how many are fresh, stale, missing, failed. Also while a run is going on.
+    """Print a row an asset: its selected cells, and how many are fresh, stale, missing, failed. Also during a run.
 
     A cell is in one of these states: failed if the last attempt failed; stale also where something upstream will run.
     With --as-of: how many cells of each asset declared then were published, and how many had failed; what was stale
     then is not told, since that depends on the code of then.
 
     Example: assets status group:marts
+
+    Example: assets status "partition:2013-01 and not state:fresh"
     """
+    from datetime import UTC, datetime
+    from functools import partial
+
+    from ..keeping.moments import position_of
     from ..materialize import look
     from ..planning.choose import choose, states_of
     from ..project import find_project
@@ -39,12 +45,13 @@ def status(
         _print_then(found, selection, as_of, as_json=as_json)
         return
     world = look(found).world
-    chosen = choose(world, selection)
+    moment = partial(position_of, found, now=datetime.now(UTC))
+    chosen = choose(world, selection, moment=moment, code_now=found.code_parts)
     rows = [
         {
             "asset": key,
-            "cells": len(world.states[key]),
-            **{state: int(getattr(states, state).sum()) for state in _STATES},
+            "cells": int(chosen[key].sum()),
+            **{state: int((getattr(states, state) & chosen[key]).sum()) for state in _STATES},
         }
         for key, states in states_of(world).items()
         if key in chosen

@@ -9,24 +9,31 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from statistics import median
 
 import numpy as np
 
 from ..model.asset import Asset
 from ..model.keys import AssetKey
+from ..planning.chains import cells_in_sequence, chains_of, waits_of
 from ..planning.intervals import Flags, Intervals
 from ..planning.plan import AssetSteps, Plan
 from ..versions.recipe import Ordinals
 
 _WAITING, _READY, _SETTLED, _BLOCKED = 0, 1, 2, 3
+_MICRO = 1_000_000
 
 
 @dataclass(slots=True)
 class _AssetQueue:
-    """The cells of one asset that the plan wants to run; arrays are parallel to `ordinals`."""
+    """The cells of one asset that the plan wants to run; arrays are parallel to `ordinals`.
+
+    `urgency`: ready cells of the least one are given out first. `is_batch`: all are given out at once, when none waits.
+    """
 
     steps: AssetSteps
-    rank: int
+    urgency: tuple[int, int]
+    is_batch: bool
     ordinals: Ordinals
     waits_for: Ordinals
     status: np.ndarray
@@ -45,30 +52,38 @@ class _Reader:
 
 
 class StepQueue:
-    """Gives out ready cells, deepest assets first, so that what was just made is read while it is still in memory."""
+    """Gives out ready cells: those on the longest chain first, of equal ones the deepest, then by ordinal.
+
+    A chain is measured from its first asset to its last, by `plan.seconds`: so a cell keeps its urgency while its chain
+    gets shorter, and what was just made is read while it is still in memory. Where nothing is known of seconds, the
+    deepest assets come first.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self._queues: dict[AssetKey, _AssetQueue] = {}
-        self._heap: list[tuple[int, int, AssetKey]] = []
+        self._heap: list[tuple[tuple[int, int], int, AssetKey]] = []
+        lengths = _chain_lengths(plan)
         for rank, steps in enumerate(plan.steps):
             ordinals = steps.runnable
             if len(ordinals):
-                self._add(plan, steps, rank, ordinals)
+                self._add(plan, steps, (-lengths.get(steps.asset.key, 0), -rank), ordinals)
         for queue in self._queues.values():
             self._make_ready(queue, np.flatnonzero(queue.waits_for == 0))
 
-    def _add(self, plan: Plan, steps: AssetSteps, rank: int, ordinals: Ordinals) -> None:
-        count = len(ordinals)
-        queue = _AssetQueue(steps, rank, ordinals, np.zeros(count, np.int64), np.zeros(count, np.int8), count)
-        positions = ordinals - plan.world.states[steps.asset.key].first
-        for edge in steps.asset.edges:
+    def _add(self, plan: Plan, steps: AssetSteps, urgency: tuple[int, int], ordinals: Ordinals) -> None:
+        count, asset = len(ordinals), steps.asset
+        reads_itself = any(edge.upstream == asset.key for edge in asset.edges)
+        waits_for, status = np.zeros(count, np.int64), np.zeros(count, np.int8)
+        queue = _AssetQueue(steps, urgency, asset.batch and not reads_itself, ordinals, waits_for, status, count)
+        self._queues[asset.key] = queue
+        positions = ordinals - plan.world.states[asset.key].first
+        for edge in asset.edges:
             upstream = self._queues.get(edge.upstream)
             if upstream is None:
                 continue
-            reads = plan.world.reads(steps.asset, edge).take(positions)
+            reads = plan.world.waits(asset, edge).take(positions)
             upstream.readers.append(_Reader(queue, reads, reads.advance()))
             queue.waits_for += self._numbers(reads, upstream.ordinals)
-        self._queues[steps.asset.key] = queue
 
     @staticmethod
     def _numbers(reads: Intervals, ordinals: Ordinals) -> Ordinals:
@@ -93,7 +108,7 @@ class StepQueue:
             _, _, key = self._heap[0]
             queue = self._queues[key]
             taken: list[int] = []
-            while self._heap and self._heap[0][2] == key and (queue.steps.asset.batch or len(taken) < limit):
+            while self._heap and self._heap[0][2] == key and (queue.is_batch or len(taken) < limit):
                 taken.append(heapq.heappop(self._heap)[1])
             found.append((queue.steps.asset, np.array(sorted(taken), np.int64)))
             limit -= len(taken)
@@ -101,18 +116,18 @@ class StepQueue:
 
     def put_back(self, key: AssetKey, ordinal: int) -> None:
         """Make a cell that was taken ready again."""
-        heapq.heappush(self._heap, (-self._queues[key].rank, ordinal, key))
+        heapq.heappush(self._heap, (self._queues[key].urgency, ordinal, key))
 
     def _make_ready(self, queue: _AssetQueue, positions: Ordinals) -> None:
         queue.status[positions] = _READY
         ordinals = queue.ordinals[positions].tolist()
-        if queue.steps.asset.batch:
+        if queue.is_batch:
             queue.batch_ready.extend(ordinals)
             if (queue.status == _WAITING).any():
                 return
             ordinals, queue.batch_ready = queue.batch_ready, []
         for ordinal in ordinals:
-            heapq.heappush(self._heap, (-queue.rank, ordinal, queue.steps.asset.key))
+            heapq.heappush(self._heap, (queue.urgency, ordinal, queue.steps.asset.key))
 
     def settle(self, key: AssetKey, ordinals: Ordinals) -> None:
         """Note that cells are done (made, judged or found fresh): their readers wait for one less."""
@@ -133,21 +148,70 @@ class StepQueue:
 
     def fail(self, key: AssetKey, ordinals: Ordinals) -> Iterator[tuple[Asset, Ordinals]]:
         """Note that cells failed; yield, asset by asset, the waiting cells that this blocks, through all levels."""
-        queue = self._queues[key]
-        queue.status[np.searchsorted(queue.ordinals, ordinals)] = _SETTLED
-        queue.unsettled -= len(ordinals)
-        yield from self._block_readers(queue, ordinals)
-
-    def _block_readers(self, queue: _AssetQueue, ordinals: Ordinals) -> Iterator[tuple[Asset, Ordinals]]:
-        for reader in queue.readers:
-            downstream = reader.queue
-            reads_failed = self._numbers(reader.reads, np.sort(ordinals)) > 0
-            hit = np.flatnonzero(reads_failed & (downstream.status == _WAITING))
-            if not len(hit):
+        failed = np.searchsorted(self._queues[key].ordinals, ordinals)
+        self._queues[key].status[failed] = _SETTLED
+        self._queues[key].unsettled -= len(ordinals)
+        lost = {key: np.zeros(len(self._queues[key].ordinals), np.bool_)}
+        lost[key][failed] = True
+        for reader_key, queue in self._queues.items():  # upstreams come first
+            if reader_key not in lost:
                 continue
-            downstream.status[hit] = _BLOCKED
-            downstream.unsettled -= len(hit)
-            blocked = downstream.ordinals[hit]
-            yield downstream.steps.asset, blocked
-            yield from self._block_readers(downstream, blocked)
-            self._make_ready(downstream, np.zeros(0, np.int64))  # a batch may have waited for these only
+            gone = lost.pop(reader_key)
+            gone |= _behind(queue, gone)
+            blocked = gone & (queue.status == _WAITING)
+            if blocked.any():
+                queue.status[blocked] = _BLOCKED
+                queue.unsettled -= int(blocked.sum())
+                yield queue.steps.asset, queue.ordinals[blocked]
+                self._make_ready(queue, np.zeros(0, np.int64))  # a batch may have waited for these only
+            for reader in queue.readers:
+                if reader.queue is queue:
+                    continue
+                hit = self._numbers(reader.reads, queue.ordinals[gone]) > 0
+                hit &= reader.queue.status == _WAITING
+                if hit.any():
+                    downstream = reader.queue.steps.asset.key
+                    lost[downstream] = lost[downstream] | hit if downstream in lost else hit
+
+
+def _behind(queue: _AssetQueue, gone: Flags) -> Flags:
+    """Return which waiting cells of an asset that reads itself read a cell that is gone, through others of them too."""
+    found = np.zeros(len(gone), np.bool_)
+    own = [reader.reads for reader in queue.readers if reader.queue is queue]
+    if not own:
+        return found
+    # Each cell reads earlier ones only: one way through all of them, with the number of cells gone before each.
+    spans = [
+        (
+            np.searchsorted(queue.ordinals, reads.low).tolist(),
+            np.searchsorted(queue.ordinals, reads.high).tolist(),
+            range(len(gone) + 1) if reads.starts is None else reads.starts.tolist(),
+        )
+        for reads in own
+    ]
+    waiting = (queue.status == _WAITING).tolist()
+    gone_before = [0]
+    for position, is_gone in enumerate(gone.tolist()):
+        if not is_gone and waiting[position] and gone_before[-1]:
+            is_gone = found[position] = any(
+                gone_before[highs[k]] > gone_before[lows[k]]
+                for lows, highs, starts in spans
+                for k in range(starts[position], starts[position + 1])
+            )
+        gone_before.append(gone_before[-1] + is_gone)
+    return found
+
+
+def _chain_lengths(plan: Plan) -> dict[AssetKey, int]:
+    """Return how long the longest chain through each asset takes, where it is known what some of them take."""
+    waits = waits_of(plan)
+    known = [plan.seconds[key] for key in waits if key in plan.seconds]
+    if not known:
+        return {}
+    takes = {
+        steps.asset.key: round(plan.seconds.get(steps.asset.key, median(known)) * cells_in_sequence(steps) * _MICRO)
+        for steps in plan.steps
+        if steps.asset.key in waits
+    }
+    chains = chains_of(waits, takes)
+    return {key: chains.through(key) for key in waits}

@@ -29,12 +29,16 @@ class Records:
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What was asked for. `kind` is `materialize` or `backfill`; `atomic`: publish all cells together, or none."""
+    """What was asked for. `kind` is `materialize` or `backfill`; `atomic`: publish all cells together, or none.
+
+    `plan`: the digest of the plan file that was agreed to; None where the plan was made for the run.
+    """
 
     kind: str
     selection: str
     partitions: str | None
     atomic: bool = False
+    plan: str | None = None
 
 
 @dataclass(slots=True)

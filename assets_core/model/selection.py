@@ -1,41 +1,46 @@
-"""Selection: the text that picks assets, as a tree, and the assets that it picks from a graph.
+"""Selection: the text that picks cells, as a tree.
 
-Used by every command that takes assets. It must not know how a state is found: the caller passes `in_state`.
+Read by every command that takes a selection; `pick.py` says what a tree picks. It must not know what there is to pick.
 
     flights, marts/*           an asset key; `*` stands for any letters, `/` too
     tag:domain, tag:domain=fl* has the tag, or has it with that value
     owner:team:ops             has the owner; group:marts and kind:sql likewise
-    state:stale|missing        is in one of the states stale, missing, fresh, failed
+    state:stale|missing        the cells in one of the states stale, missing, fresh, failed
+    cause:code_changed|missing the cells that are stale for one of these causes
+    partition:2013-01..2013-03 the cells in a range of partitions, as in --partitions
+    changed-since:2026-01-31   the cells whose current version is newer than a time, or than a record of the journal
     +x, x+, 2+x+1              with all ancestors, with all descendants, with those at most so many edges away
     not x, x and y, x or y     in this precedence; a comma or a space between terms is an `or`
     +(x or y)                  parentheses
 
-A value in `tag:`, `owner:` and `group:` may hold `*`. A letter of `( ) , +` or a space in it is matched by `*`.
+The first three pick all cells of assets. A value in `tag:`, `owner:` and `group:` may hold `*`. A value in double
+quotes may hold any letter, as in partition:"eu west, 1"; a quote in it is written twice.
 """
 
 from __future__ import annotations
 
-import fnmatch
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import SelectionError, did_you_mean
-from .asset import Asset, AssetKind
-from .graph import Graph
-from .keys import AssetKey
+from .asset import AssetKind
 
 STATES = ("stale", "missing", "fresh", "failed")
 
-_METHODS = ("tag", "owner", "group", "kind", "state")
+_METHODS = ("tag", "owner", "group", "kind", "state", "cause", "partition", "changed-since")
+_WORDS = ("and", "or", "not")
 _DEEPEST = 50  # parentheses and `not` in each other; the reader calls itself for each
 _KEY = re.compile(r"[A-Za-z_*][A-Za-z0-9_/*]*")  # no digit first: 2+x3 is x3 with what is two edges up
+_TERM = re.compile(r'([^":]*):(.*)', re.DOTALL)
+_TAG = re.compile(r'((?:"(?:[^"]|"")*"|[^"=])*)(?:(=)(.*))?', re.DOTALL)
+_QUOTED = re.compile(r'"((?:[^"]|"")*)"')
 _TOKEN = re.compile(
     r"""(?P<space>\s+)
       | (?P<up>(?<![^\s(,])[0-9]{0,6}\+(?=[^\s),+]))
       | (?P<down>(?<=[^\s(,])\+[0-9]{0,6}(?=[\s),]|$))
       | (?P<mark>[(),])
-      | (?P<word>[^\s(),+]+)""",
+      | (?P<word>(?:(?P<quote>")(?:[^"]|"")*(?:"|(?P<unclosed>\Z))|[^\s(),+"])+)""",
     re.VERBOSE,
 )
 
@@ -47,7 +52,7 @@ class Named:
     pattern: str
 
     def __str__(self) -> str:
-        return self.pattern
+        return f'"{self.pattern}"' if self.pattern in _WORDS else self.pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class Tagged:
     value: str | None = None
 
     def __str__(self) -> str:
-        return f"tag:{self.name}" if self.value is None else f"tag:{self.name}={self.value}"
+        return f"tag:{_quoted(self.name, '=')}" + ("" if self.value is None else f"={_quoted(self.value)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ class Owned:
     pattern: str
 
     def __str__(self) -> str:
-        return f"owner:{self.pattern}"
+        return f"owner:{_quoted(self.pattern)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,7 @@ class Grouped:
     pattern: str
 
     def __str__(self) -> str:
-        return f"group:{self.pattern}"
+        return f"group:{_quoted(self.pattern)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +98,7 @@ class OfKind:
 
 @dataclass(frozen=True, slots=True)
 class InState:
-    """The assets in one of some states, each named once, in the order of `STATES`."""
+    """The cells in one of some states, each named once, in the order of `STATES`."""
 
     states: tuple[str, ...]
 
@@ -102,8 +107,38 @@ class InState:
 
 
 @dataclass(frozen=True, slots=True)
+class Caused:
+    """The cells that are stale for one of some causes; which there are is for planning to say."""
+
+    kinds: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"cause:{_quoted('|'.join(self.kinds))}"
+
+
+@dataclass(frozen=True, slots=True)
+class InPartitions:
+    """The cells in a range of partitions; those of assets without partitions, too."""
+
+    ranges: str
+
+    def __str__(self) -> str:
+        return f"partition:{_quoted(self.ranges)}"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedSince:
+    """The cells whose current version became current after a moment: a time, or a position in the journal."""
+
+    moment: str
+
+    def __str__(self) -> str:
+        return f"changed-since:{_quoted(self.moment)}"
+
+
+@dataclass(frozen=True, slots=True)
 class Around:
-    """A selection with what lies at most so many edges up and down of it; None is any number, 0 is nothing."""
+    """A selection with the assets at most so many edges up and down of it; None is any number, 0 is nothing."""
 
     selection: Selection
     up: int | None
@@ -117,7 +152,7 @@ class Around:
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """The assets that a selection does not pick."""
+    """The cells that a selection does not pick."""
 
     selection: Selection
 
@@ -127,7 +162,7 @@ class Not:
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """The assets that each of two or more selections picks."""
+    """The cells that each of two or more selections picks."""
 
     selections: tuple[Selection, ...]
 
@@ -137,7 +172,7 @@ class And:
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    """The assets that any of two or more selections picks."""
+    """The cells that any of two or more selections picks."""
 
     selections: tuple[Selection, ...]
 
@@ -145,11 +180,23 @@ class Or:
         return " or ".join(_inside(selection, Or) for selection in self.selections)
 
 
-Selection = Named | Tagged | Owned | Grouped | OfKind | InState | Around | Not | And | Or
+Selection = (
+    Named | Tagged | Owned | Grouped | OfKind | InState | Caused | InPartitions | ChangedSince | Around | Not | And | Or
+)
 
 
 def _inside(selection: Selection, *loose: type[Selection]) -> str:
     return f"({selection})" if isinstance(selection, loose) else str(selection)
+
+
+def _quoted(value: str, more: str = "") -> str:
+    """Return a value as a text spells it: in quotes where a letter of it would end it; `more` are further such."""
+    return '"{}"'.format(value.replace('"', '""')) if re.search(rf'[\s(),+"{more}]', value) else value
+
+
+def _unquoted(text: str) -> str:
+    """Return the value that a text spells; quotes may stand around all or a part of it."""
+    return _QUOTED.sub(lambda quoted: quoted[1].replace('""', '"'), text)
 
 
 def parse(text: str) -> Selection:
@@ -164,74 +211,6 @@ def parse(text: str) -> Selection:
     if reader.token is not None:
         raise reader.refusal("this ) closes nothing", remedy="remove it, or open a ( before it")
     return selection
-
-
-def select(
-    selection: Selection | str, graph: Graph, in_state: Callable[[str], frozenset[AssetKey]]
-) -> frozenset[AssetKey]:
-    """Return the assets of the graph that a selection picks; `in_state` gives those in a state of `STATES`.
-
-    Raises: SelectionError where the text cannot be read, or a key, tag, owner or group matches nothing.
-    """
-    if isinstance(selection, str):
-        selection = parse(selection)
-    return _pick(selection, graph, in_state)
-
-
-def _pick(selection: Selection, graph: Graph, in_state: Callable[[str], frozenset[AssetKey]]) -> frozenset[AssetKey]:
-    assets = graph.assets.values()
-    match selection:
-        case Named(pattern):
-            return _matching("asset", pattern, ((asset.key, asset) for asset in assets))
-        case Tagged(name, value):
-            tagged = _matching("tag", name, ((tag, asset) for asset in assets for tag in asset.tags), exact=True)
-            if value is None:
-                return tagged
-            valued = ((asset.tags[name], asset) for asset in assets if name in asset.tags)
-            return _matching(f"value of the tag {name!r}", value, valued)
-        case Owned(pattern):
-            return _matching("owner", pattern, ((owner, asset) for asset in assets for owner in asset.owners))
-        case Grouped(pattern):
-            return _matching("group", pattern, ((asset.group, asset) for asset in assets))
-        case OfKind(kind):
-            return frozenset(asset.key for asset in assets if asset.kind is kind)
-        case InState(states):
-            # a state may be recorded of an asset that is no longer defined
-            return frozenset(graph.assets.keys() & frozenset[AssetKey]().union(*map(in_state, states)))
-        case Around(inner, up, down):
-            picked = _pick(inner, graph, in_state)
-            return picked | graph.ancestors(picked, up) | graph.descendants(picked, down)
-        case Not(inner):
-            return frozenset(graph.assets) - _pick(inner, graph, in_state)
-        case And(selections):
-            return frozenset.intersection(*(_pick(inner, graph, in_state) for inner in selections))
-        case Or(selections):
-            return frozenset[AssetKey]().union(*(_pick(inner, graph, in_state) for inner in selections))
-
-
-def _matching(
-    word: str, pattern: str, pairs: Iterable[tuple[str, Asset]], *, exact: bool = False
-) -> frozenset[AssetKey]:
-    """Return the assets whose text matches; refuse a pattern that matches none."""
-    of_text: dict[str, list[AssetKey]] = {}
-    for text, asset in pairs:
-        of_text.setdefault(text, []).append(asset.key)
-    if exact or "*" not in pattern:
-        found = of_text.get(pattern, [])
-    else:
-        only_stars = re.sub(r"[\[?]", r"[\g<0>]", pattern)
-        matches = re.compile(fnmatch.translate(only_stars)).match
-        found = [key for text, keys in of_text.items() if matches(text) for key in keys]
-    if not found:
-        known = sorted(of_text)
-        ending = [f" (did you mean {text!r}?)" for text in known if text.endswith(f"/{pattern}")]
-        raise SelectionError(
-            f"no {word} matches {pattern!r}{ending[0] if ending else did_you_mean(pattern, known)}",
-            remedy=f"use one of {', '.join(known[:8])}{' ...' if len(known) > 8 else ''}"
-            if known
-            else f"remove it: no asset has any {word}",
-        )
-    return frozenset(found)
 
 
 class _Reader:
@@ -253,6 +232,9 @@ class _Reader:
                     "this + belongs to no asset",
                     remedy="write +x or 2+x for what is upstream of x, x+ or x+2 for what is downstream, with no space",
                 )
+            if self.token["unclosed"] is not None:
+                at = self.token.start("quote")
+                raise self.refusal("this quote is not closed", remedy='add a " behind the value', at=at)
             self._position = self.token.end()
             if self.token["space"]:
                 self.token = None
@@ -310,13 +292,13 @@ class _Reader:
         return selection
 
     def _term(self) -> Selection:
-        if self.token is None or not self.token["word"] or self._is("and", "or", "not"):
+        if self.token is None or not self.token["word"] or self._is(*_WORDS):
             raise self.refusal(
                 "an asset is missing here", remedy="write an asset key, a pattern such as marts/*, tag:x or state:stale"
             )
         word = self.token["word"]
-        method, colon, value = word.partition(":")
-        selection = self._by_method(method, value) if colon else self._by_key(word)
+        term = _TERM.fullmatch(word)
+        selection = self._by_method(term[1], term[2]) if term is not None else self._by_key(_unquoted(word))
         self._step()
         return selection
 
@@ -334,21 +316,32 @@ class _Reader:
                 f"assets cannot be picked by {method!r}{did_you_mean(method, _METHODS)}",
                 remedy=f"use one of {', '.join(f'{known}:' for known in _METHODS)}",
             )
+        if method == "tag" and value:
+            return self._by_tag(value)
+        value = _unquoted(value)
         if not value:
             raise self.refusal(f"{method}: names nothing", remedy=f"write {method}:x")
         match method:
-            case "tag":
-                name, equals, wanted = value.partition("=")
-                return Tagged(name, wanted if equals else None)
             case "owner":
                 return Owned(value)
             case "group":
                 return Grouped(value)
             case "kind":
                 return OfKind(AssetKind(self._known(method, value, [kind.value for kind in AssetKind])))
-            case _:
+            case "state":
                 states = [self._known(method, state, STATES) for state in value.split("|")]
                 return InState(tuple(state for state in STATES if state in states))
+            case "cause":
+                return Caused(tuple(dict.fromkeys(value.split("|"))))
+            case "partition":
+                return InPartitions(value)
+            case _:
+                return ChangedSince(value)
+
+    def _by_tag(self, value: str) -> Selection:
+        parts = _TAG.fullmatch(value)
+        assert parts is not None  # noqa: S101  # a quote that is not closed was refused
+        return Tagged(_unquoted(parts[1]), None if parts[2] is None else _unquoted(parts[3]))
 
     def _known(self, method: str, value: str, known: Sequence[str]) -> str:
         if value not in known:

@@ -1,10 +1,11 @@
-"""Selection: every tree is read back from its text, and picks what a naive reading of each asset picks."""
+"""Selection: every tree is read back from its text, and picks what a naive reading of each cell picks."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given, settings
@@ -15,11 +16,15 @@ from assets_core.model.asset import Asset, AssetKind, Edge
 from assets_core.model.graph import Graph
 from assets_core.model.keys import AssetKey
 from assets_core.model.mapping import AllPartitions
+from assets_core.model.pick import is_of_assets, pick, pick_assets
 from assets_core.model.selection import (
     STATES,
     And,
     Around,
+    Caused,
+    ChangedSince,
     Grouped,
+    InPartitions,
     InState,
     Named,
     Not,
@@ -29,7 +34,6 @@ from assets_core.model.selection import (
     Selection,
     Tagged,
     parse,
-    select,
 )
 
 A, B, C, D = (Named(name) for name in "abcd")
@@ -63,6 +67,8 @@ FLIGHTS = Graph(
     ]
 )
 EVERYTHING = frozenset(FLIGHTS.assets)
+Cell = tuple[str, int]
+Cells = frozenset[Cell]
 RECORDED = {
     "stale": {"flights", "marts/delays", "removed"},
     "missing": {"planes"},
@@ -71,12 +77,52 @@ RECORDED = {
 }
 
 
-def in_state(state: str) -> frozenset[AssetKey]:
-    return frozenset(AssetKey(key) for key in RECORDED[state])
+@dataclass(frozen=True)
+class Sets:
+    """Sets of cells that are sets: those of every asset, and what the terms that look at cells find."""
+
+    cells: Cells
+    found: Mapping[Selection, Cells]
+
+    def of_assets(self, keys: frozenset[AssetKey]) -> Cells:
+        return frozenset(cell for cell in self.cells if cell[0] in keys)
+
+    def in_states(self, states: Sequence[str]) -> Cells:
+        return frozenset().union(*(self.found[InState((state,))] for state in states))
+
+    def with_causes(self, kinds: Sequence[str]) -> Cells:
+        return self.found[Caused(tuple(kinds))]
+
+    def in_partitions(self, ranges: str) -> Cells:
+        return self.found[InPartitions(ranges)]
+
+    def changed_since(self, moment: str) -> Cells:
+        return self.found[ChangedSince(moment)]
+
+    def assets(self, cells: Cells) -> frozenset[AssetKey]:
+        return frozenset(AssetKey(asset) for asset, _ in cells)
+
+    def others(self, cells: Cells) -> Cells:
+        return self.cells - cells
+
+    def both(self, one: Cells, other: Cells) -> Cells:
+        return one & other
+
+    def either(self, one: Cells, other: Cells) -> Cells:
+        return one | other
+
+
+ONE_EACH = frozenset((str(key), 0) for key in FLIGHTS.assets)
+ONE_CELL = Sets(
+    ONE_EACH,
+    {InState((state,)): ONE_EACH & {(key, 0) for key in keys} for state, keys in RECORDED.items()},
+)
 
 
 def picked(selection: Selection | str) -> set[str]:
-    return set(select(selection, FLIGHTS, in_state))
+    """The assets of which a cell is picked, where each has one."""
+    tree = parse(selection) if isinstance(selection, str) else selection
+    return {key for key, _ in pick(tree, FLIGHTS, ONE_CELL)}
 
 
 @pytest.mark.parametrize(
@@ -120,6 +166,25 @@ def picked(selection: Selection | str) -> set[str]:
         ("kind:sql", OfKind(AssetKind.SQL)),
         ("state:stale", InState(("stale",))),
         ("state:missing|stale|missing", InState(("stale", "missing"))),
+        ("cause:missing", Caused(("missing",))),
+        ("cause:code_changed|missing|code_changed", Caused(("code_changed", "missing"))),
+        ("partition:2013-01", InPartitions("2013-01")),
+        ("partition:2013-01-01..2013-01-31", InPartitions("2013-01-01..2013-01-31")),
+        ("changed-since:2026-01-31T08:00", ChangedSince("2026-01-31T08:00")),
+        ("changed-since:1234+", Around(ChangedSince("1234"), 0, None)),
+        ('partition:"eu west, 1"', InPartitions("eu west, 1")),
+        ('a and partition:"2013-01, 2013-03..2013-04" b', Or((And((A, InPartitions("2013-01, 2013-03..2013-04"))), B))),
+        ('changed-since:"2026-01-31 08:00+01:00"', ChangedSince("2026-01-31 08:00+01:00")),
+        ('+(changed-since:"1"+2)', Around(Around(ChangedSince("1"), 0, 2), None, 0)),
+        ('partition:"(a) ""b"" +c"', InPartitions('(a) "b" +c')),
+        ('partition:a"b, "c', InPartitions("ab, c")),
+        ('owner:"the team (all)"', Owned("the team (all)")),
+        ('tag:domain="fl* or not"', Tagged("domain", "fl* or not")),
+        ('tag:"a=b"="c=d"', Tagged("a=b", "c=d")),
+        ('tag:"a b"', Tagged("a b")),
+        ('tag:domain=""', Tagged("domain", "")),
+        ('"and" or "a"', Or((Named("and"), A))),
+        ('state:"stale|missing"', InState(("stale", "missing"))),
         ("android", Named("android")),
         ("order_notes", Named("order_notes")),
     ],
@@ -157,6 +222,12 @@ def test_what_a_text_spells(text: str, tree: Selection) -> None:
         ("kind:sqll", 0, "no kind 'sqll' (did you mean 'sql'?)", "function, sql, external"),
         ("state:stale|mising", 0, "no state 'mising' (did you mean 'missing'?)", "stale, missing, fresh, failed"),
         ("state:stale|", 0, "no state ''", "stale, missing, fresh, failed"),
+        ("a cuase:missing", 2, "'cuase' (did you mean 'cause'?)", "changed-since:"),
+        ('a partition:"', 12, "this quote is not closed", 'add a "'),
+        ('a "b" c"d"" e', 7, "this quote is not closed", 'add a "'),
+        ('partition:""', 0, "partition: names nothing", "partition:x"),
+        ("changed-since:", 0, "changed-since: names nothing", "changed-since:x"),
+        ('"a b"', 0, "'a b' is not an asset key", "letters"),
     ],
 )
 def test_a_text_that_cannot_be_read_is_refused_with_the_place_marked(
@@ -268,16 +339,18 @@ def test_a_name_that_matches_nothing_is_refused_with_what_there_is(text: str, wh
 
 def test_a_name_in_a_project_without_any_is_refused() -> None:
     with pytest.raises(SelectionError) as refused:
-        select("a or owner:x", Graph([asset("a")]), in_state)
+        pick_assets(parse("a or owner:x"), Graph([asset("a")]))
     assert "no asset has any owner" in refused.value.remedy
 
 
 def test_a_pattern_of_many_stars_is_matched_in_no_time() -> None:
     long = Graph([asset("a" * 2000)])
     with pytest.raises(SelectionError, match="no asset matches"):
-        select("*a" * 40 + "*b", long, in_state)
+        pick_assets(parse("*a" * 40 + "*b"), long)
 
 
+values = st.text(min_size=1) | st.sampled_from(['"', "a b", "(a, +b)", '""', "A..B", "=", "|", "é\n"])
+MADE_UP = [Caused(("missing",)), Caused(("x", "y z")), InPartitions("a, b"), ChangedSince("12"), ChangedSince('"')]
 leaves: st.SearchStrategy[Selection] = st.one_of(
     st.from_regex(r"[a-z_*][a-z0-9_/*]{0,3}", fullmatch=True)
     .filter(lambda t: t not in {"and", "or", "not"})
@@ -290,6 +363,19 @@ leaves: st.SearchStrategy[Selection] = st.one_of(
     st.lists(st.sampled_from(STATES), min_size=1, unique=True).map(
         lambda states: InState(tuple(sorted(states, key=STATES.index)))
     ),
+    st.sampled_from(MADE_UP),
+)
+spelled = st.one_of(
+    leaves,
+    values.map(Owned),
+    values.map(Grouped),
+    st.builds(Tagged, st.text(), st.none() | st.text()).filter(lambda tag: tag != Tagged("")),
+    values.map(InPartitions),
+    values.map(ChangedSince),
+    st.lists(st.text().filter(lambda text: "|" not in text), min_size=1, unique=True)
+    .filter(lambda kinds: kinds != [""])
+    .map(lambda kinds: Caused(tuple(kinds))),
+    st.sampled_from(["and", "or", "not"]).map(Named),
 )
 reaches = st.none() | st.integers(0, 12)
 
@@ -301,10 +387,11 @@ def grown(inner: st.SearchStrategy[Selection]) -> st.SearchStrategy[Selection]:
 
 
 trees = st.recursive(leaves, grown, max_leaves=8)
+spelled_trees = st.recursive(spelled, grown, max_leaves=6)
 
 
 @settings(max_examples=400, deadline=None)
-@given(trees)
+@given(spelled_trees)
 def test_a_tree_is_read_back_from_its_text(tree: Selection) -> None:
     assert parse(str(tree)) == tree
     assert str(parse(str(tree))) == str(tree)
@@ -314,7 +401,26 @@ def test_a_tree_is_read_back_from_its_text(tree: Selection) -> None:
 @given(
     st.lists(
         st.sampled_from(
-            ["a", "b/c", "tag:x=*", "state:stale", "and", "or", "not", "(", ")", ",", "+", " ", "2", "é", "\n"]
+            [
+                "a",
+                "b/c",
+                "tag:x=*",
+                "state:stale",
+                "and",
+                "or",
+                "not",
+                "(",
+                ")",
+                ",",
+                "+",
+                " ",
+                "2",
+                "é",
+                "\n",
+                '"',
+                '"b c"',
+                "partition:",
+            ]
         )
     ).map("".join)
     | st.text()
@@ -360,31 +466,33 @@ def texts_of(selection: Selection, asset: Asset) -> Iterator[tuple[str, str]]:
                 yield "*" if value is None else value, asset.tags[name]
 
 
-def naive(selection: Selection) -> set[str]:
-    """What a selection picks, asset by asset."""
+def naive(selection: Selection, sets: Sets) -> set[Cell]:
+    """What a selection picks, cell by cell."""
     match selection:
         case OfKind(kind):
-            return {key for key, asset in FLIGHTS.assets.items() if asset.kind == kind}
+            return {cell for cell in sets.cells if FLIGHTS.assets[AssetKey(cell[0])].kind == kind}
         case InState(states):
-            return {key for key in FLIGHTS.assets if any(key in RECORDED[state] for state in states)}
+            return {cell for cell in sets.cells if any(cell in sets.found[InState((state,))] for state in states)}
+        case Caused() | InPartitions() | ChangedSince():
+            return {cell for cell in sets.cells if cell in sets.found[selection]}
         case Not(inner):
-            left = naive(inner)
-            return {key for key in FLIGHTS.assets if key not in left}
+            left = naive(inner, sets)
+            return {cell for cell in sets.cells if cell not in left}
         case And(parts):
-            every = [naive(part) for part in parts]
-            return {key for key in FLIGHTS.assets if all(key in one for one in every)}
+            every = [naive(part, sets) for part in parts]
+            return {cell for cell in sets.cells if all(cell in one for one in every)}
         case Or(parts):
-            every = [naive(part) for part in parts]
-            return {key for key in FLIGHTS.assets if any(key in one for one in every)}
+            every = [naive(part, sets) for part in parts]
+            return {cell for cell in sets.cells if any(cell in one for one in every)}
         case Around(inner, up, down):
-            centre = naive(inner)
+            centre = naive(inner, sets)
             never = math.inf
             return centre | {
-                other
-                for one in centre
-                for other in FLIGHTS.assets
-                if DISTANCES.get((other, one), never) <= (99 if up is None else up)
-                or DISTANCES.get((one, other), never) <= (99 if down is None else down)
+                cell
+                for cell in sets.cells
+                for one in {key for key, _ in centre} - {cell[0]}
+                if DISTANCES.get((cell[0], one), never) <= (99 if up is None else up)
+                or DISTANCES.get((one, cell[0]), never) <= (99 if down is None else down)
             }
         case _:
             found: set[str] = {
@@ -395,16 +503,48 @@ def naive(selection: Selection) -> set[str]:
             }
             if not found:
                 raise MatchesNothingError
-            return found
+            return {cell for cell in sets.cells if cell[0] in found}
+
+
+EVERY_CELL = sorted((str(key), number) for key in FLIGHTS.assets for number in range(2))
+some_cells = st.frozensets(st.sampled_from(EVERY_CELL))
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> Sets:
+    """Two cells an asset, each in one state or in none, with other terms that find any cells."""
+    found: dict[Selection, Cells] = {term: draw(some_cells) for term in MADE_UP}
+    state_of = {cell: draw(st.sampled_from([*STATES, "none"])) for cell in EVERY_CELL}
+    for state in STATES:
+        found[InState((state,))] = frozenset(cell for cell in EVERY_CELL if state_of[cell] == state)
+    return Sets(frozenset(EVERY_CELL), found)
 
 
 @settings(max_examples=500, deadline=None)
-@given(trees)
-def test_a_selection_picks_what_a_naive_reading_picks(tree: Selection) -> None:
+@given(trees, worlds())
+def test_a_selection_picks_what_a_naive_reading_picks(tree: Selection, sets: Sets) -> None:
     try:
-        expected = naive(tree)
+        expected = naive(tree, sets)
     except MatchesNothingError:
         with pytest.raises(SelectionError, match="matches"):
-            picked(tree)
-    else:
-        assert picked(str(tree)) == expected
+            pick(tree, FLIGHTS, sets)
+        return
+    assert pick(parse(str(tree)), FLIGHTS, sets) == expected
+    if is_of_assets(tree):
+        assert pick_assets(tree, FLIGHTS) == {key for key, _ in expected}
+
+
+def test_what_is_around_cells_is_whole_assets_and_they_stay_cells() -> None:
+    sets = Sets(frozenset(EVERY_CELL), {InState(("failed",)): frozenset({("flights", 1)})})
+    assert pick(parse("state:failed+"), FLIGHTS, sets) == {
+        ("flights", 1),
+        *((key, number) for key in ("flights_daily", "marts/delays") for number in range(2)),
+    }
+    assert pick(parse("+state:failed and not raw/*"), FLIGHTS, sets) == {("flights", 1)}
+
+
+def test_a_part_that_looks_at_cells_is_not_told_of_assets_alone() -> None:
+    assert is_of_assets(parse("+(a or not tag:x) and kind:sql"))
+    assert not is_of_assets(parse("+(a or not partition:x) and kind:sql"))
+    with pytest.raises(TypeError, match="partition:x"):
+        pick_assets(parse("a or partition:x"), Graph([asset("a")]))
