@@ -8,7 +8,7 @@ it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from catalog.apply import position_of
@@ -19,10 +19,15 @@ from catalog.session import Catalog
 
 from .model.keys import AssetKey
 from .model.run import Progress, Records, RunRequest, RunResult
-from .planning.choose import choose
+from .planning.bound import bound_graph
+from .planning.choose import Moment, choose
+from .planning.forecast import mean_seconds, recent_costs
+from .planning.history import recorded_world
 from .planning.observe import Observation, VersionFunctions, observe
+from .planning.outputs import expire, look_at_files
 from .planning.plan import Plan, make_plan
-from .planning.state import World, cell_members, read_narrowed, read_world
+from .planning.plan_file import PlanFile
+from .planning.state import World
 from .project import Project
 
 
@@ -40,24 +45,21 @@ class View:
 
 
 def look(project: Project, now: datetime | None = None) -> View:
-    """Read the current cells of all assets from the catalog and observe the external sources."""
-    graph = project.graph
-    with Catalog(project.state).read() as connection:
-        columns = connection.sql(query("cells"), params=cell_members(graph)).fetchnumpy()
-        failures = connection.sql(query("failed_cells")).fetchall()
-        world = read_world(graph, now or datetime.now(UTC), columns, failures)
-        read_narrowed(
-            world,
-            lambda asset, names: connection.sql(
-                query("column_digests"), params={"asset": asset, "names": names}
-            ).fetchall(),
-        )
+    """Read the current cells of all assets from the catalog; observe the external sources and the published files."""
+    at = now or datetime.now(UTC)
+    catalog = Catalog(project.state)
+    with catalog.read() as connection:
+        graph = bound_graph(project.graph, connection)
+        position = position_of(connection)
+        world = recorded_world(connection, catalog.read, graph, at)
         records = Records(
             declared=dict(connection.sql(query("declared")).fetchall()),
             open_runs={run: (made, seq) for run, made, seq in connection.sql(query("open_runs")).fetchall()},
             columns=_by_asset(connection.sql(query("columns_of")).fetchall()),
         )
-        position = position_of(connection)
+
+    expire(world)
+    look_at_files(world, project.state / "data", project.state / "outputs.json")
 
     def functions() -> VersionFunctions:
         return {key: runtime.version for key, runtime in project.loaded.runtimes.items()}
@@ -72,13 +74,22 @@ def _by_asset(rows: Sequence[tuple[str, str, str]]) -> dict[AssetKey, list[tuple
     return columns
 
 
-def plan(project: Project, selection: str = "*", partitions: str | None = None, *, force: bool = False) -> Plan:
-    """Return what would run and why; nothing is written.
+def plan(
+    project: Project,
+    selection: str = "*",
+    partitions: str | None = None,
+    *,
+    force: bool = False,
+    moment: Moment | None = None,
+) -> Plan:
+    """Return what would run and why; nothing is written. `moment` tells what `changed-since:` in a selection means.
 
     Raises: DefinitionErrors, SelectionError.
     """
     world = look(project).world
-    return make_plan(world, choose(world, selection, partitions), force=force)
+    return make_plan(
+        world, choose(world, selection, partitions, moment=moment, code_now=project.code_parts), force=force
+    )
 
 
 def materialize(
@@ -89,27 +100,37 @@ def materialize(
     force: bool = False,
     atomic: bool = False,
     kind: str = "materialize",
+    moment: Moment | None = None,
+    agreed: PlanFile | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> RunResult:
     """Make every stale cell of a selection, in order, and publish each when its checks pass.
 
     A failed cell blocks only what reads it; where `atomic`, all cells are published together, or none. Where nothing is
-    stale, nothing is written. Runs of other processes may go on meanwhile: each cell is made by one of them.
+    stale, nothing is written, unless the settings ask for a record of that. Runs of other processes may go on
+    meanwhile: each cell is made by one of them.
 
-    Raises: DefinitionErrors, SelectionError, TakenOver where this process was paused for so long that it was given up.
+    `moment` tells what `changed-since:` in a selection means. `agreed`: the plan that has to be the one made now.
+
+    Raises: DefinitionErrors, SelectionError, UserError where another plan was agreed to, TakenOver where this process
+    was paused for so long that it was given up.
     """
-    _keep_out_of_git(project)
+    keep_out_of_git(project)
     view = look(project)
-    planned = make_plan(view.world, choose(view.world, selection, partitions), force=force)
-    if not planned.stale:
+    chosen = choose(view.world, selection, partitions, moment=moment, code_now=project.code_parts)
+    planned = make_plan(view.world, chosen, force=force)
+    if agreed is not None:
+        agreed.require(planned)
+    if not planned.stale and not project.settings.record_idle_runs:
         return RunResult(None, fresh=planned.fresh)
     from .execution.conduct import conduct  # imports the engine and what the project imports
 
-    request = RunRequest(kind, selection, partitions, atomic)
+    planned = replace(planned, seconds=mean_seconds(recent_costs(project.state)))
+    request = RunRequest(kind, selection, partitions, atomic, None if agreed is None else agreed.digest)
     return conduct(project, planned, view.observations, view.records, view.position, request, on_progress or _ignore)
 
 
-def _keep_out_of_git(project: Project) -> None:
+def keep_out_of_git(project: Project) -> None:
     """Data and records are not code."""
     with disk_errors(project.state):
         project.state.mkdir(parents=True, exist_ok=True)

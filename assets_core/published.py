@@ -27,6 +27,7 @@ from .errors import InputError, SelectionError, UserError, did_you_mean
 from .execution.lease import Lease
 from .model.keys import AssetKey, Cell, PartitionKey
 from .model.partitions import Partitions, parse_partitions
+from .planning.bound import bound_partitions
 from .project import Project, find_project
 
 _READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
@@ -80,12 +81,14 @@ class Published:
         with Catalog(self.project.state).read() as connection:
             declared = connection.sql(query("declaration_as_of"), params=params).fetchall()
             rows = connection.sql(query("published_cells"), params=params).fetchall()
+            document = declared[0][1] if declared else None
+            partitions = None if document is None else parse_partitions(json.loads(document))
+            if partitions is not None:
+                partitions = bound_partitions(partitions, connection, self.position)
         if not declared:
             raise self.absent(asset)
-        ((kind, document),) = declared
-        if kind == "external":
+        if declared[0][0] == "external":
             raise _external(asset)
-        partitions = None if document is None else parse_partitions(json.loads(document))
         members = _Members(partitions, self.now)
         if partition is not None:
             members.require(asset, partition)

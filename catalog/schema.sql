@@ -79,7 +79,8 @@ COMMENT ON COLUMN traced.how IS 'identity, transformed or indirect';
 CREATE TABLE run (
     run VARCHAR, kind VARCHAR, selection VARCHAR, partitions VARCHAR, force BOOLEAN, atomic BOOLEAN,
     cells BIGINT, started_at TIMESTAMP, ended_at TIMESTAMP, state VARCHAR, made BIGINT, fresh BIGINT,
-    failed BIGINT, blocked BIGINT, seconds DOUBLE, by_seq BIGINT, started_seq BIGINT, ended_seq BIGINT
+    failed BIGINT, blocked BIGINT, seconds DOUBLE, by_seq BIGINT, started_seq BIGINT, ended_seq BIGINT,
+    plan VARCHAR
 );
 COMMENT ON TABLE run IS 'Runs, one row each.';
 COMMENT ON COLUMN run.run IS 'its name (UUID)';
@@ -100,6 +101,7 @@ COMMENT ON COLUMN run.seconds IS 'how long it took; NULL until it ended';
 COMMENT ON COLUMN run.by_seq IS 'sequence number of the session that started or resumed it last';
 COMMENT ON COLUMN run.started_seq IS 'sequence number of its first run_started record';
 COMMENT ON COLUMN run.ended_seq IS 'sequence number of its run_ended record; NULL until it ended';
+COMMENT ON COLUMN run.plan IS 'digest of the plan file that it was bound to; NULL where it planned for itself';
 
 CREATE TABLE claim (
     seq BIGINT, run VARCHAR, step INTEGER, asset VARCHAR, cells INTEGER, started_at TIMESTAMP
@@ -133,7 +135,7 @@ COMMENT ON COLUMN materialized.seconds IS 'how long it took';
 
 CREATE TABLE unpublished (
     seq BIGINT, ordinal BIGINT, scheme VARCHAR, token_a UBIGINT, token_b UBIGINT, recipe_a UBIGINT,
-    recipe_b UBIGINT, code_a UBIGINT, code_b UBIGINT
+    recipe_b UBIGINT, whole_a UBIGINT, whole_b UBIGINT, code_a UBIGINT, code_b UBIGINT
 );
 COMMENT ON TABLE unpublished IS 'What is compared of materializations that no pointer ever named, one row each; of others publication holds it.';
 COMMENT ON COLUMN unpublished.seq IS 'sequence number of the materialized record';
@@ -143,6 +145,8 @@ COMMENT ON COLUMN unpublished.token_a IS 'first lane of the digest of the data v
 COMMENT ON COLUMN unpublished.token_b IS 'second lane of it';
 COMMENT ON COLUMN unpublished.recipe_a IS 'first lane of the recipe';
 COMMENT ON COLUMN unpublished.recipe_b IS 'second lane of it';
+COMMENT ON COLUMN unpublished.whole_a IS 'first lane of the recipe as if all columns had been read; NULL where they were';
+COMMENT ON COLUMN unpublished.whole_b IS 'second lane of it';
 COMMENT ON COLUMN unpublished.code_a IS 'first lane of the code version';
 COMMENT ON COLUMN unpublished.code_b IS 'second lane of it';
 
@@ -158,14 +162,15 @@ COMMENT ON COLUMN materialization_input.end_ordinal IS 'partition behind the las
 COMMENT ON COLUMN materialization_input.digest IS 'first lane of the digest of exactly what was read';
 
 CREATE TABLE materialization_column (
-    seq BIGINT, position SMALLINT, name VARCHAR, type VARCHAR, digest VARCHAR
+    seq BIGINT, position SMALLINT, name VARCHAR, type VARCHAR, digest_a UBIGINT, digest_b UBIGINT
 );
 COMMENT ON TABLE materialization_column IS 'The columns of every materialization, one row each.';
 COMMENT ON COLUMN materialization_column.seq IS 'sequence number of the materialized record';
 COMMENT ON COLUMN materialization_column.position IS 'place of the column, from 0';
 COMMENT ON COLUMN materialization_column.name IS 'name of the column';
 COMMENT ON COLUMN materialization_column.type IS 'Arrow type of the column';
-COMMENT ON COLUMN materialization_column.digest IS 'digest of the values of the column';
+COMMENT ON COLUMN materialization_column.digest_a IS 'first lane of the digest of the values of the column';
+COMMENT ON COLUMN materialization_column.digest_b IS 'second lane of it';
 
 CREATE TABLE observed (
     seq BIGINT, "at" TIMESTAMP, run VARCHAR, asset VARCHAR, partition VARCHAR, version VARCHAR
@@ -186,10 +191,19 @@ COMMENT ON COLUMN numbering.seq IS 'the first materialized or observed record un
 COMMENT ON COLUMN numbering.asset IS 'asset key';
 COMMENT ON COLUMN numbering.scheme IS 'what ordinals depend on';
 
+CREATE TABLE reading (
+    seq BIGINT, asset VARCHAR, reads JSON
+);
+COMMENT ON TABLE reading IS 'From which record on the materializations of an asset had read which columns of their inputs.';
+COMMENT ON COLUMN reading.seq IS 'the first materialized record of which that is true';
+COMMENT ON COLUMN reading.asset IS 'asset key';
+COMMENT ON COLUMN reading.reads IS 'by name of the edge: the columns that counted, and whether the names and types of all did; everything of an edge that is not there counted';
+
 CREATE TABLE publication (
     asset VARCHAR, partition VARCHAR, ordinal BIGINT, scheme VARCHAR, published_seq BIGINT,
     superseded_seq BIGINT, source_seq BIGINT, token_a UBIGINT, token_b UBIGINT, recipe_a UBIGINT,
-    recipe_b UBIGINT, code_a UBIGINT, code_b UBIGINT, checks_version VARCHAR, signature VARCHAR
+    recipe_b UBIGINT, whole_a UBIGINT, whole_b UBIGINT, code_a UBIGINT, code_b UBIGINT, checks_version VARCHAR,
+    signature VARCHAR
 );
 COMMENT ON TABLE publication IS 'Every move of a pointer: which version of a cell was current from which record to which. The view cell shows what is current.';
 COMMENT ON COLUMN publication.asset IS 'asset key';
@@ -203,6 +217,8 @@ COMMENT ON COLUMN publication.token_a IS 'first lane of the digest of the data v
 COMMENT ON COLUMN publication.token_b IS 'second lane of it';
 COMMENT ON COLUMN publication.recipe_a IS 'first lane of the recipe; NULL for an external cell';
 COMMENT ON COLUMN publication.recipe_b IS 'second lane of it';
+COMMENT ON COLUMN publication.whole_a IS 'first lane of the recipe as if all columns had been read; NULL where they were';
+COMMENT ON COLUMN publication.whole_b IS 'second lane of it';
 COMMENT ON COLUMN publication.code_a IS 'first lane of the code version; NULL for an external cell';
 COMMENT ON COLUMN publication.code_b IS 'second lane of it';
 COMMENT ON COLUMN publication.checks_version IS 'checks that judged this version; NULL where none did';
@@ -259,14 +275,20 @@ COMMENT ON COLUMN failure.message IS 'what it said';
 COMMENT ON COLUMN failure.traceback IS 'where it happened';
 
 CREATE TABLE skip (
-    seq BIGINT, "at" TIMESTAMP, run VARCHAR, asset VARCHAR, partition VARCHAR
+    seq BIGINT, "at" TIMESTAMP, run VARCHAR, asset VARCHAR, partition VARCHAR, last_partition VARCHAR,
+    scheme VARCHAR, first_ordinal BIGINT, last_ordinal BIGINT, is_planned BOOLEAN
 );
-COMMENT ON TABLE skip IS 'Cells that a run found fresh when their turn came, one row each.';
-COMMENT ON COLUMN skip.seq IS 'sequence number of the skipped record';
+COMMENT ON TABLE skip IS 'Cells that a run found fresh, one row for each range of neighbours; comparison says what was compared.';
+COMMENT ON COLUMN skip.seq IS 'sequence number of the found_fresh or skipped record';
 COMMENT ON COLUMN skip."at" IS 'UTC time of the append; records are ordered by seq, never by time';
 COMMENT ON COLUMN skip.run IS 'the run it belongs to (UUID)';
 COMMENT ON COLUMN skip.asset IS 'asset key';
-COMMENT ON COLUMN skip.partition IS 'partition key; NULL for the one cell of an unpartitioned asset';
+COMMENT ON COLUMN skip.partition IS 'partition key of the first cell; NULL for the one cell of an unpartitioned asset';
+COMMENT ON COLUMN skip.last_partition IS 'partition key of the last cell';
+COMMENT ON COLUMN skip.scheme IS 'what the ordinals depend on; NULL in older records, which name each cell';
+COMMENT ON COLUMN skip.first_ordinal IS 'number of the first cell; NULL in older records';
+COMMENT ON COLUMN skip.last_ordinal IS 'number of the last cell; NULL in older records';
+COMMENT ON COLUMN skip.is_planned IS 'whether that was so when the run was planned; else when the turn of the cells came';
 
 CREATE TABLE block (
     seq BIGINT, "at" TIMESTAMP, run VARCHAR, asset VARCHAR, partition VARCHAR, reason VARCHAR
@@ -332,3 +354,52 @@ COMMENT ON COLUMN loss."at" IS 'UTC time of the append; records are ordered by s
 COMMENT ON COLUMN loss."first" IS 'first record that is gone';
 COMMENT ON COLUMN loss."last" IS 'last record that is gone';
 COMMENT ON COLUMN loss.reason IS 'what the operator said';
+
+CREATE TABLE comparison (
+    seq BIGINT, asset VARCHAR, position BIGINT, code_version VARCHAR, cells BIGINT, recipe_a UBIGINT,
+    recipe_b UBIGINT
+);
+COMMENT ON TABLE comparison IS 'What was compared, and equal, when cells were found fresh: one row an asset of a record; skip says which cells.';
+COMMENT ON COLUMN comparison.seq IS 'sequence number of the found_fresh or skipped record';
+COMMENT ON COLUMN comparison.asset IS 'asset key';
+COMMENT ON COLUMN comparison.position IS 'sequence number as of which it was compared';
+COMMENT ON COLUMN comparison.code_version IS 'code version of then, with which the current versions had been made';
+COMMENT ON COLUMN comparison.cells IS 'number of cells';
+COMMENT ON COLUMN comparison.recipe_a IS 'first lane of the sum of their recipes, recorded and computed anew';
+COMMENT ON COLUMN comparison.recipe_b IS 'second lane of it';
+
+CREATE TABLE comparison_input (
+    seq BIGINT, asset VARCHAR, name VARCHAR, upstream VARCHAR, first_ordinal BIGINT, end_ordinal BIGINT,
+    digest_a UBIGINT, digest_b UBIGINT
+);
+COMMENT ON TABLE comparison_input IS 'What the cells that were found fresh when their turn came would have read, one row an edge.';
+COMMENT ON COLUMN comparison_input.seq IS 'sequence number of the skipped record';
+COMMENT ON COLUMN comparison_input.asset IS 'asset key';
+COMMENT ON COLUMN comparison_input.name IS 'name the asset knew the upstream by';
+COMMENT ON COLUMN comparison_input.upstream IS 'key of the asset that is read';
+COMMENT ON COLUMN comparison_input.first_ordinal IS 'first partition that one of them reads';
+COMMENT ON COLUMN comparison_input.end_ordinal IS 'partition behind the last one';
+COMMENT ON COLUMN comparison_input.digest_a IS 'first lane of the sum of the digests of exactly what each reads';
+COMMENT ON COLUMN comparison_input.digest_b IS 'second lane of it';
+
+CREATE TABLE partition_key (
+    set_name VARCHAR, key VARCHAR, place INTEGER, added_seq BIGINT, removed_seq BIGINT
+);
+COMMENT ON TABLE partition_key IS 'Keys of the sets of dynamic partitions, one row for each time that one was added.';
+COMMENT ON COLUMN partition_key.set_name IS 'name of the set';
+COMMENT ON COLUMN partition_key.key IS 'the key';
+COMMENT ON COLUMN partition_key.place IS 'its place in the record that added it, from 0';
+COMMENT ON COLUMN partition_key.added_seq IS 'sequence number of the partitions_added record';
+COMMENT ON COLUMN partition_key.removed_seq IS 'sequence number of the partitions_removed record; NULL while the key is there';
+
+CREATE TABLE code_part (
+    seq BIGINT, asset VARCHAR, code_version VARCHAR, kind VARCHAR, name VARCHAR, digest VARCHAR, text VARCHAR
+);
+COMMENT ON TABLE code_part IS 'What each code version of an asset is made of, one row each function, global, query, parameter or library.';
+COMMENT ON COLUMN code_part.seq IS 'sequence number of the code record';
+COMMENT ON COLUMN code_part.asset IS 'asset key';
+COMMENT ON COLUMN code_part.code_version IS 'the code version';
+COMMENT ON COLUMN code_part.kind IS 'function, class, global, module, query, interface (what the code is handed), parameter or library';
+COMMENT ON COLUMN code_part.name IS 'what it is called; of a function its module and its name there';
+COMMENT ON COLUMN code_part.digest IS 'digest of its text and of the names of what it uses';
+COMMENT ON COLUMN code_part.text IS 'normalised text; NULL where an earlier row of the asset and this digest has it';

@@ -211,16 +211,41 @@ COMMENT ON COLUMN step.state IS 'running, done (materialized or judged), failed 
 COMMENT ON COLUMN step.claimed_seq IS 'sequence number of the claimed record';
 
 CREATE VIEW input AS
-SELECT i.seq, i.asset, i.partition, i.version, i.name, i.upstream, p.partition AS upstream_partition,
-    coalesce(u.version, o.version) AS upstream_version, p.source_seq AS upstream_seq, i.position
-FROM (SELECT r.seq, r.name, r.upstream, t.asset, t.partition, t.version, t.position,
+WITH read AS (
+    SELECT r.seq, r.name, r.upstream, t.asset, t.partition, t.version, t.position,
         unnest(range(r.first_ordinal, r.end_ordinal)) AS ordinal
-    FROM materialization_input AS r JOIN materialized AS t ON t.seq = r.seq) AS i
-ASOF JOIN numbering AS n ON n.asset = i.upstream AND n.seq <= i.position
-JOIN publication AS p ON p.asset = i.upstream AND p.ordinal = i.ordinal AND p.scheme = n.scheme
-    AND p.published_seq <= i.position AND (p.superseded_seq IS NULL OR p.superseded_seq > i.position)
-LEFT JOIN materialized AS u ON u.seq = p.source_seq
-LEFT JOIN observed AS o ON o.seq = p.source_seq;
+    FROM materialization_input AS r JOIN materialized AS t ON t.seq = r.seq),
+-- Removing a key of dynamic partitions moves the places of others, whether or not a cell is made under the new ones.
+generation AS (
+    SELECT g.set_name, g.seq AS first_seq, lead(g.seq) OVER (PARTITION BY g.set_name ORDER BY g.seq) AS end_seq
+    FROM (SELECT set_name, 0 AS seq FROM partition_key
+        UNION SELECT set_name, removed_seq FROM partition_key WHERE removed_seq IS NOT NULL) AS g),
+place AS (
+    SELECT g.*, k.key, row_number() OVER (PARTITION BY g.set_name, g.first_seq ORDER BY k.added_seq, k.place) - 1 AS ordinal
+    FROM generation AS g JOIN partition_key AS k ON k.set_name = g.set_name
+        AND (g.end_seq IS NULL OR k.added_seq < g.end_seq) AND (k.removed_seq IS NULL OR k.removed_seq > g.first_seq)),
+found AS (
+    SELECT i.*, p.partition AS upstream_partition, p.source_seq
+    FROM read AS i
+    ASOF JOIN numbering AS n ON n.asset = i.upstream AND n.seq <= i.position
+    JOIN publication AS p ON p.asset = i.upstream AND p.ordinal = i.ordinal AND p.scheme = n.scheme
+        AND p.published_seq <= i.position AND (p.superseded_seq IS NULL OR p.superseded_seq > i.position)
+    WHERE NOT starts_with(n.scheme, 'dynamic ')
+    UNION ALL
+    SELECT i.*, p.partition, p.source_seq
+    FROM (SELECT r.* FROM read AS r
+        WHERE r.upstream IN (SELECT d.asset FROM numbering AS d WHERE starts_with(d.scheme, 'dynamic '))) AS i
+    ASOF JOIN numbering AS n ON n.asset = i.upstream AND n.seq <= i.position
+    JOIN place AS l ON l.set_name = regexp_extract(n.scheme, '(?s)^dynamic (.*) [0-9]+$', 1) AND l.ordinal = i.ordinal
+        AND l.first_seq <= i.position AND (l.end_seq IS NULL OR i.position < l.end_seq)
+    JOIN publication AS p ON p.asset = i.upstream AND p.partition = l.key
+        AND p.published_seq <= i.position AND (p.superseded_seq IS NULL OR p.superseded_seq > i.position)
+    WHERE starts_with(n.scheme, 'dynamic '))
+SELECT i.seq, i.asset, i.partition, i.version, i.name, i.upstream, i.upstream_partition,
+    coalesce(u.version, o.version) AS upstream_version, i.source_seq AS upstream_seq, i.position
+FROM found AS i
+LEFT JOIN materialized AS u ON u.seq = i.source_seq
+LEFT JOIN observed AS o ON o.seq = i.source_seq;
 COMMENT ON VIEW input IS 'What every materialization read, version by version: one row for each upstream cell that was there.';
 COMMENT ON COLUMN input.seq IS 'sequence number of the materialized record';
 COMMENT ON COLUMN input.asset IS 'asset key';
@@ -257,9 +282,17 @@ WITH told AS (
         concat('check ', j.check_name, ' did not pass (', j.severity, ')', ': ' || nullif(j.message, ''))
         FROM judged AS j WHERE NOT j.passed
     UNION ALL SELECT f.seq, 'failed', f.run, f.asset, f.partition, concat(f.error, ': ', f.message) FROM failure AS f
-    UNION ALL SELECT s.seq, 'skipped', s.run, s.asset, s.partition, 'was found fresh' FROM skip AS s
+    UNION ALL SELECT s.seq, CASE WHEN s.is_planned THEN 'found_fresh' ELSE 'skipped' END, s.run, s.asset, s.partition,
+        CASE WHEN s.last_ordinal > s.first_ordinal THEN concat('and those up to ', s.last_partition, ', ',
+            s.last_ordinal - s.first_ordinal + 1, ' cells, were found fresh') ELSE 'was found fresh' END FROM skip AS s
     UNION ALL SELECT b.seq, 'blocked', b.run, b.asset, b.partition, concat('was not tried: ', b.reason)
         FROM block AS b
+    UNION ALL SELECT k.added_seq, 'partitions_added', NULL, NULL, NULL,
+        concat('partitions ', k.set_name, ' gained ', count(*), ' keys: ', min_by(k.key, k.place),
+            CASE WHEN count(*) > 1 THEN ' ...' END) FROM partition_key AS k GROUP BY k.added_seq, k.set_name
+    UNION ALL SELECT k.removed_seq, 'partitions_removed', NULL, NULL, NULL,
+        concat('partitions ', k.set_name, ' lost ', count(*), ' keys: ', min(k.key), CASE WHEN count(*) > 1 THEN ' ...' END)
+        FROM partition_key AS k WHERE k.removed_seq IS NOT NULL GROUP BY k.removed_seq, k.set_name
     UNION ALL SELECT c.seq, 'collected', NULL, c.asset, NULL,
         concat('file of version ', c.version[1:12], ' was removed: ', c.reason) FROM collection AS c
     UNION ALL SELECT s.seq, 'sealed', NULL, NULL, NULL, concat('journal sealed to record ', s.last) FROM seal AS s

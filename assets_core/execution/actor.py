@@ -16,8 +16,8 @@ from catalog.journal import Journal
 from catalog.records import Tail
 from catalog.signing import Signer
 
-from .. import __version__
 from ..project import Project
+from ..version import __version__
 
 
 def signing_key(project: Project) -> Path | None:

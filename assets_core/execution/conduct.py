@@ -9,13 +9,12 @@ import json
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
 
 from catalog.errors import CatalogError
-from catalog.queries import load as query
 from catalog.records import Line, Tail
 from catalog.segments import read
 from catalog.session import Catalog
@@ -25,20 +24,24 @@ from ..io.memory import RecentTables
 from ..io.parquet_store import ParquetStore
 from ..lineage.recorded import SqlLineage
 from ..lineage.relay import Relay
+from ..model.asset import AssetKind, HandOff
 from ..model.graph import Graph
 from ..model.keys import AssetKey
 from ..model.run import Progress, Records, RunRequest, RunResult
+from ..planning.history import recorded_world
 from ..planning.observe import Observation
 from ..planning.plan import Plan
-from ..planning.state import World, reread
+from ..planning.state import World
 from ..project import Project
 from . import facts
 from .actor import open_journal
+from .code_facts import unrecorded_code
 from .followers import Followers
 from .in_process import Threads
 from .lease import Lease, is_alive, sweep
 from .others import OtherRuns
 from .run import Coordinator, Neighbours
+from .skip_facts import found_fresh
 from .step import Workshop
 
 
@@ -61,6 +64,7 @@ def conduct(
         first = min(started_seq for _, started_seq in records.open_runs.values())
         others.recall(record for record in read(journal_folder, first - 1) if record.seq <= known.seq)
     sweep(neighbourhood.leases)
+    _remember(plan)
     with ExitStack() as stack:
         stack.enter_context(Lease(neighbourhood.leases, run, known.seq, settings.lease_seconds))
         stack.callback(store.clear_staging)
@@ -84,17 +88,19 @@ def conduct(
             on_progress,
         )
 
+        code = unrecorded_code(project)
+
         def before(lines: Sequence[Line]) -> list[facts.Fact]:
             ended = {run for run in records.open_runs if _ends(lines, run)}
             endings = neighbourhood.takeover(sorted(records.open_runs.keys() - ended))
             for _, ending in endings:
                 others.end(ending["run"])
-            return [*endings, *_declarations(plan.world.graph, records)]
+            return [*endings, *_declarations(plan.world.graph, records), *code]
 
         relay = Relay(journal_folder, project.state / "lineage" / "events.jsonl", settings.name)
         with Followers([Catalog(project.state).refresh, relay.catch_up]):
             try:
-                return coordinator.run(request, before, observations)
+                return coordinator.run(request, before, observations, found_fresh(run, plan, known.seq))
             except TakenOver:
                 raise
             except BaseException:
@@ -102,6 +108,20 @@ def conduct(
                     with suppress(CatalogError):  # perhaps because of what ended the run; then the next one ends it
                         journal.turn(lambda lines: [] if _ends(lines, run) else [facts.interrupted(run)])
                 raise
+
+
+def _remember(plan: Plan) -> None:
+    """Read, before anything moves, what the steps of a plan will need of the past."""
+    assets = [steps.asset for steps in plan.steps]
+    reads = [(asset, edge) for asset in assets for edge in asset.edges if edge.hand_off is not None]
+    plan.world.require_details([*(asset.key for asset in assets), *(edge.upstream for _, edge in reads)])
+    plan.world.require_readings(asset.key for asset in assets)
+    plan.world.require_columns(
+        edge.upstream
+        for asset, edge in reads
+        if asset.kind is AssetKind.SQL or edge.hand_off is HandOff.POLARS_LAZY or edge.columns is not None
+        if not plan.world.graph.assets[edge.upstream].is_external
+    )
 
 
 def _ends(lines: Sequence[Line], run: str) -> bool:
@@ -135,14 +155,11 @@ class _Neighbourhood:
 
     def reread(self, cells: Mapping[AssetKey, Collection[int]]) -> None:
         """Bring some cells up to date from the index, and no others: what an atomic run withholds is not in it."""
-        with Catalog(self.project.state).read() as connection:
-            for asset, ordinals in cells.items():
-                state = self.world.states[asset]
-                columns = connection.sql(query("cells_of"), params={"asset": asset}).fetchnumpy()
-                names = sorted({name for names in state.narrowed for name in names})
-                params = {"asset": asset, "names": names}
-                digests = connection.sql(query("column_digests"), params=params).fetchall() if names else []
-                reread(state, ordinals, columns, digests)
+        assets = [replace(self.world.graph.assets[key], edges=()) for key in cells]
+        catalog = Catalog(self.project.state)
+        with catalog.read() as connection:
+            newer = recorded_world(connection, catalog.read, Graph(assets), self.world.now)
+        self.world.reread(cells, newer)
 
 
 def parquet_store(project: Project, run: str) -> ParquetStore:

@@ -5,7 +5,7 @@ Called by `run.py` only. It must not decide anything.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from ..model.asset import Asset
 from ..model.checks import CheckResult
 from ..model.keys import PartitionKey
 from ..model.mapping import describe_mapping
+from ..model.reads import ColumnsRead
 from ..planning.observe import Observation
 from ..planning.state import checks_version
 from ..versions.recipe import lanes_text, token
@@ -25,13 +26,19 @@ Fact = tuple[str, dict[str, Any]]
 class Claim:
     """What was read when a step on a cell began: its recipe and, edge by edge, which ordinals with which digest.
 
-    `inputs`: [name, first ordinal, end ordinal, digest]; `position`: the journal position as of which they were read.
+    `whole`: the recipe as if all columns counted, and `digests`, by edge, the digests as if they did. `inputs`: [name,
+    first ordinal, end ordinal, digest of what counts]; `reads`: the columns that count, by edge, all of one that is not
+    there;
+    `position`: the journal position as of which all was read.
     """
 
     scheme: str
     recipe: str
+    whole: str
     code: str
     inputs: list[list[Any]]
+    digests: Mapping[str, str]
+    reads: Mapping[str, ColumnsRead | None]
     position: int
 
 
@@ -43,6 +50,7 @@ def declared(asset: Asset) -> dict[str, Any]:
         "partitions": None if asset.partitions is None else asset.partitions.describe(),
         "code_version": asset.code_version,
         "checks_version": checks_version(asset),
+        "checks": [[spec.name, spec.version] for spec in asset.checks],
         "upstreams": [
             {
                 "name": edge.name,
@@ -111,6 +119,7 @@ def materialized(
         "version": data.digest,
         "token": lanes_text(token(partition, data.digest)),
         "recipe": claim.recipe,
+        "whole": None if claim.whole == claim.recipe else claim.whole,
         "code_version": outcome.work.asset.code_version,
         "code_lanes": claim.code,
         "rows": data.rows,
@@ -118,6 +127,7 @@ def materialized(
         "file": cell.stored.file,
         "columns": [[column.name, column.type, column.digest] for column in data.columns],
         "inputs": claim.inputs,
+        "reads": {name: one.to_json() for name, one in sorted(claim.reads.items()) if one is not None} or None,
         "position": claim.position,
         "seconds": round(outcome.seconds / len(outcome.work.ordinals), 6),
     }

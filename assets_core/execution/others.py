@@ -104,7 +104,7 @@ class OtherRuns:
                 cells = self._found(payload["asset"], [payload["partition"]])
                 for key, ordinal in cells if not is_known else ():
                     state = self._world.states[key]
-                    state.failed[ordinal - state.first] = True
+                    state.cells.failed[ordinal - state.first] = True
                 return self._release(cells)
             case "published":
                 seq = None if is_known else record.seq

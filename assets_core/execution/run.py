@@ -26,6 +26,7 @@ from ..lineage.recorded import SqlLineage
 from ..model.asset import Asset
 from ..model.keys import AssetKey, Cell
 from ..model.run import Failure, Progress, RunRequest, RunResult, Warned
+from ..planning.digests import Digests
 from ..planning.observe import Observation
 from ..planning.plan import Plan, first_gap
 from ..planning.staleness import Cause, own_causes
@@ -37,6 +38,7 @@ from .interrupt import StopRequest
 from .others import OtherRuns
 from .prepare import Preparation, scheme_of
 from .queue import StepQueue
+from .skip_facts import skip_facts
 from .step import CellOutcome, StepOutcome, Work
 
 _WAIT_SECONDS = 0.2  # how soon a request to stop is seen
@@ -108,16 +110,17 @@ class Coordinator:
         request: RunRequest,
         before: Callable[[Sequence[Line]], Sequence[facts.Fact]],
         observations: Sequence[Observation],
+        looked: Sequence[facts.Fact],
     ) -> RunResult:
         """Execute the plan; every fact of it is in the journal when this returns, also after an interrupt.
 
         `before` returns facts to record first, such as definitions that are new, given what others wrote since the
-        plan was made.
+        plan was made; `looked` are facts of what was found when it was planned.
 
         Raises: TakenOver where another process has ended this run, CatalogError.
         """
         self._is_atomic = request.atomic
-        self._begin(request, before, observations)
+        self._begin(request, before, observations, looked)
         with self._stop.listening():
             self._loop()
             if self._stop.asked:
@@ -132,6 +135,7 @@ class Coordinator:
         request: RunRequest,
         before: Callable[[Sequence[Line]], Sequence[facts.Fact]],
         observations: Sequence[Observation],
+        looked: Sequence[facts.Fact],
     ) -> None:
         started = {
             "run": self._run,
@@ -141,6 +145,7 @@ class Coordinator:
             "force": self._plan.forced,
             "atomic": request.atomic,
             "cells": self._plan.stale,
+            "plan": request.plan,
         }
         for steps in self._plan.steps:
             blocked = steps.ordinals[steps.blocked]
@@ -158,7 +163,7 @@ class Coordinator:
                 for observation in observations
                 if (observation.asset, observation.partition) not in newer
             ]
-            return [*before(lines), ("run_started", started), *seen, *self._gathered_facts()]
+            return [*before(lines), ("run_started", started), *looked, *seen, *self._gathered_facts()]
 
         records = self._turn(decide)
         for record in records:
@@ -166,7 +171,7 @@ class Coordinator:
                 self._epoch = record.seq
             if record.kind == "observed":
                 state = self._world.states[AssetKey(record.payload["asset"])]
-                state.position[record.payload["ordinal"] - state.first] = record.seq
+                state.cells.position[record.payload["ordinal"] - state.first] = record.seq
 
     def _loop(self) -> None:
         while not self._stop.asked:
@@ -282,7 +287,7 @@ class Coordinator:
             if held.any():
                 self._elsewhere.setdefault(asset.key, set()).update(ordinals[held].tolist())
                 ordinals = ordinals[~held]
-            causes = own_causes(self._world, asset, ordinals - state.first)
+            causes = own_causes(Digests(self._world), asset, ordinals - state.first)
             if self._plan.forced:
                 causes |= Cause.FORCED
             self._skip(asset, ordinals[causes == 0])
@@ -302,7 +307,7 @@ class Coordinator:
 
     def _skip(self, asset: Asset, ordinals: Ordinals) -> None:
         if len(ordinals):
-            self._facts.append(("skipped", self._cells_of(asset, ordinals)))
+            self._facts.append(skip_facts(self._run, self._world, asset, ordinals, self._seq))
             self._progress.fresh += len(ordinals)
             self._queue.settle(asset.key, ordinals)
 
@@ -380,6 +385,7 @@ class Coordinator:
         claim = self._claims.pop((asset.key, cell.ordinal), None)
         if cell.stored is not None:
             assert claim is not None  # noqa: S101  # every cell to be made was claimed
+            claim = self._prepare.settled(state, cell.ordinal, claim, outcome.reads)
             payload = made[asset.key, cell.ordinal] = facts.materialized(self._run, outcome, cell, key, claim)
             self._facts.append(("materialized", payload))
             columns = [(column.name, column.type) for column in cell.stored.data.columns]
@@ -410,7 +416,7 @@ class Coordinator:
             self._progress.made += len(good)
             self._queue.settle(state.asset.key, good)
         if len(bad):
-            state.failed[bad - state.first] = True
+            state.cells.failed[bad - state.first] = True
             self._progress.failed += len(bad)
             cause = f"{state.asset.key} failed"
             for asset, ordinals in self._queue.fail(state.asset.key, bad):

@@ -26,12 +26,12 @@ from catalog.records import Tail
 from catalog.segments import HASH, segments, tail
 from catalog.session import Catalog
 
-from .. import __version__
 from ..errors import AssetsError, UserError
 from ..execution.actor import session
 from ..execution.lease import Lease
 from ..io.parquet_store import wrong_with
 from ..project import Project
+from ..version import __version__
 from .destination import Destination
 from .manifest import AT_ONCE, PARTIAL, Entry, Manifest, fetch, manifests
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import numpy as np
 
@@ -26,10 +27,10 @@ from ..execution.others import OtherRuns
 from ..materialize import View, look
 from ..model.keys import AssetKey, Cell
 from ..model.keys import cell as parse_cell
-from ..model.selection import select
-from ..planning.choose import choose
+from ..planning.choose import choose, pick_cells
 from ..planning.state import World, find_cell
 from ..project import Project
+from .moments import position_of
 from .publications import Publication, Wanted, intact_file, publications_of, wanted
 
 
@@ -68,7 +69,7 @@ def roll_back(
     """
     target = wanted(project, to, now)
     view = look(project, now)
-    chosen = _chosen(view.world, cells, partitions)
+    chosen = _chosen(project, view.world, cells, partitions, now)
     moves, unchanged = _moves(project, chosen, target)
     guard = _Guard(project, view, moves)
     if not moves or is_trial:
@@ -86,7 +87,7 @@ def roll_back(
     return RolledBack(moves, unchanged, records[-1].seq)
 
 
-def _chosen(world: World, text: str, partitions: str | None) -> list[Cell]:
+def _chosen(project: Project, world: World, text: str, partitions: str | None, now: datetime) -> list[Cell]:
     """Return the published cells that a text names."""
     cell = _cell_in(text)
     if cell is not None:
@@ -95,15 +96,16 @@ def _chosen(world: World, text: str, partitions: str | None) -> list[Cell]:
         state, position = find_cell(world, cell)
         if state.asset.is_external:
             raise _external(cell.asset)
-        chosen = [cell] if state.present[position] else []
+        chosen = [cell] if state.cells.present[position] else []
     else:
-        flags = choose(world, text, partitions)
-        if not flags and (external := select(text, world.graph, lambda _: frozenset())):
+        moment, code_now = partial(position_of, project, now=now), project.code_parts
+        flags = choose(world, text, partitions, moment=moment, code_now=code_now)
+        if not flags and (external := pick_cells(world, text, moment=moment, code_now=code_now)):
             raise _external(min(external))
         chosen = [
             world.states[key].cell(world.states[key].first + position)
             for key, wanted_cells in flags.items()
-            for position in np.flatnonzero(wanted_cells & world.states[key].present).tolist()
+            for position in np.flatnonzero(wanted_cells & world.states[key].cells.present).tolist()
         ]
     if not chosen:
         raise SelectionError(f"nothing of {text} is published", remedy="see what is: assets status")

@@ -1,4 +1,5 @@
-"""The evidence for each cause of a plan: which upstream, which of its partitions. Words and JSON come from here alone.
+"""The evidence for each cause of a plan: which upstream, which of its partitions, which code. JSON comes from here
+alone, words from `words.py`.
 
 Used by the commands that print a plan or explain a cell. It looks at the same digests as `staleness.py`, so that an
 explanation cannot disagree with a decision.
@@ -6,67 +7,270 @@ explanation cannot disagree with a decision.
 
 from __future__ import annotations
 
-import bisect
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from ..model.asset import Edge
+from ..model.code_part import CodePart
 from ..model.keys import AssetKey
-from ..versions.recipe import Ordinals
-from .intervals import Flags, Intervals
+from ..versions.code_changes import PartChange, compare
+from ..versions.recipe import Ordinals, text_lanes
+from .cells import Columns
+from .changes import EdgeChange, InputChanges, covered
+from .digests import Digests
+from .intervals import Flags
+from .past import CodeOf
 from .plan import AssetSteps, Plan
 from .ranges import range_texts
-from .staleness import Cause, unknown_values
-from .state import AssetState, World
+from .recorded import RecordedInputs
+from .staleness import Cause, Causes, unknown_values
+from .state import AssetState, Texts, layout_of
+
+_CELLS_AT_A_TIME = 1_000_000  # of which it is read in one go what they had read
+
+CodeNow = Callable[[AssetKey], Sequence[CodePart]]
+_KINDS = {"parameter": Cause.PARAMETER_CHANGED, "library": Cause.LIBRARY_CHANGED}
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedInput:
-    """What an edge handed over when a cell's current version was made, as of which journal position.
+class Evidence:
+    """The evidence for a plan. `code_now` returns the parts of an asset's code as it is defined now. `in_full`: also
+    which columns of an input changed, which is asked of the past group by group."""
 
-    `digest`: the first lane of it, enough for evidence; what is stale is decided by both lanes of the recipe.
-    """
+    def __init__(self, plan: Plan, code_now: CodeNow, *, in_full: bool = False) -> None:
+        self.plan = plan
+        self.code_now = code_now
+        self.in_full = in_full
+        self.digests = Digests(plan.world)
+        self._steps = {steps.asset.key: steps for steps in plan.steps}
+        self._found: dict[AssetKey, StepEvidence] = {}
+        self._running: dict[AssetKey, Flags] = {}
+        self._asked: set[AssetKey] = set()
+        self._since: dict[AssetKey, Columns | None] = {}
+        self._roots: dict[AssetKey, list[tuple[AssetKey, str]]] = {}
 
-    digest: int
-    position: int
+    def of(self, steps: AssetSteps) -> StepEvidence:
+        """Return the evidence for the stale cells of one asset."""
+        key = steps.asset.key
+        if key not in self._found:
+            self._found[key] = StepEvidence(self, steps)
+        return self._found[key]
+
+    def inputs_of(self, key: AssetKey) -> RecordedInputs:
+        """Return what the cells of an asset had read; that of the assets behind it in the plan is read along."""
+        if key not in self._asked:
+            changed = [one for one, steps in self._steps.items() if (steps.causes & Cause.INPUT_CHANGED).any()]
+            cells, chosen = 0, [key]
+            for one in changed:
+                if one not in self._asked and cells < _CELLS_AT_A_TIME:
+                    chosen.append(one)
+                    cells += len(self._steps[one])
+            self._asked.update(chosen)
+            self.plan.world.require_inputs(chosen)
+        return self.plan.world.inputs(key)
+
+    def checks_of(self, key: AssetKey) -> Texts:
+        """Return the version of the checks that judged each cell of an asset."""
+        judged = [one for one, steps in self._steps.items() if (steps.causes & Cause.CONTRACT_CHANGED).any()]
+        self.plan.world.require_details(judged)
+        return self.plan.world.details(key).checks
+
+    @cached_property
+    def declarations(self) -> Mapping[AssetKey, Sequence[tuple[int, str | None]]]:
+        """Return record and document of every declaration of the assets of the plan."""
+        return self.plan.world.past.declarations(list(self._steps))
+
+    @cached_property
+    def code_then(self) -> dict[AssetKey, dict[int, Sequence[CodePart]]]:
+        """Return the parts of the code that made cells whose code changed, by the first lane of its version."""
+        changed = {key: steps for key, steps in self._steps.items() if (steps.causes & Cause.CODE_CHANGED).any()}
+        past = self.plan.world.past
+        wanted: dict[CodeOf, int] = {}
+        for key, versions in past.code_versions(list(changed)).items():
+            state = self.plan.world.states[key]
+            made_by = set(np.unique(state.cells.code.a[changed[key].ordinals - state.first]).tolist())
+            lanes = {version: text_lanes("code", version)[0] for version in versions}
+            wanted |= {(key, version): lane for version, lane in lanes.items() if lane in made_by}
+        found: dict[AssetKey, dict[int, Sequence[CodePart]]] = {}
+        for (key, version), parts in past.code_parts(list(wanted)).items():
+            found.setdefault(key, {})[wanted[key, version]] = parts
+        return found
+
+    @cached_property
+    def rollbacks(self) -> Mapping[AssetKey, Columns]:
+        """Return the cells, of all assets of the plan, whose version a rollback made current."""
+        return self.plan.world.past.rolled_back(list(self._steps)) if self._steps else {}
+
+    def since(self, upstream: AssetKey) -> Columns | None:
+        """Return from which record on the cells of an upstream have the versions that they have now."""
+        if upstream not in self._since:
+            read = {
+                edge.upstream for steps in self.plan.steps for edge in steps.asset.edges if edge.hand_off is not None
+            }
+            self._since = dict.fromkeys(read) | dict(self.plan.world.past.since(sorted(read)))
+        return self._since[upstream]
+
+    def upstream(self, key: AssetKey) -> StepEvidence | None:
+        """Return the evidence for an upstream, None where nothing of it will run."""
+        return self.of(self._steps[key]) if key in self._steps else None
+
+    def will_run(self, key: AssetKey) -> Ordinals:
+        """Return the cells of an asset that will be made: one that is only judged again changes nothing."""
+        steps = self._steps.get(key)
+        if steps is None:
+            return np.zeros(0, np.int64)
+        made: Ordinals = steps.ordinals[~steps.blocked & (steps.causes != Cause.CONTRACT_CHANGED)]
+        return made
+
+    def running(self, key: AssetKey) -> tuple[Flags, int]:
+        """Return which cells of an asset will be made, and its first ordinal."""
+        state = self.plan.world.states[key]
+        if key not in self._running:
+            self._running[key] = np.zeros(len(state), np.bool_)
+            self._running[key][self.will_run(key) - state.first] = True
+        return self._running[key], state.first
+
+    def roots(self, key: AssetKey) -> list[tuple[AssetKey, str]]:
+        """Return which certain causes, of which assets, make cells of an asset run: its own, or those further up."""
+        if key not in self._roots:
+            self._roots[key] = []  # an asset may read itself
+            evidence = self.upstream(key)
+            refined = None if evidence is None else evidence.refined[~evidence.steps.blocked]
+            kinds = Cause(0) if refined is None else Cause(int(np.bitwise_or.reduce(refined, initial=0)))
+            found = [(key, cause.kind) for cause in Cause if cause in kinds and cause is not Cause.UPSTREAM_WILL_RUN]
+            if Cause.UPSTREAM_WILL_RUN in kinds and evidence is not None:
+                for edge in evidence.steps.asset.edges:
+                    if edge.hand_off is not None and edge.upstream != key:
+                        found += self.roots(edge.upstream)
+            self._roots[key] = list(dict.fromkeys(found))
+        return self._roots[key]
 
 
-class History(Protocol):
-    """What the catalog knows of the past, for the assets of a plan."""
-
-    def inputs(self, asset: AssetKey) -> Mapping[tuple[str | None, str], RecordedInput]:
-        """Return what was read, by partition key of the cell and name of the edge."""
-        ...
-
-    def versions(self, asset: AssetKey) -> Mapping[str | None, tuple[list[int], list[str]]]:
-        """Return the versions that each cell had, by partition key: journal positions, ascending, and versions."""
-        ...
-
-
-@dataclass(slots=True)
-class _EdgeEvidence:
-    """One edge of an asset's stale cells: which cells it makes stale, and where each reads."""
-
-    edge: Edge
-    reads: Intervals
-    changed: Flags
-    will_run: Flags
-    recorded: list[RecordedInput | None]
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True)
 class StepEvidence:
     """The evidence for the stale cells of one asset; arrays are parallel to `steps.ordinals`."""
 
+    whole: Evidence
     steps: AssetSteps
-    world: World
-    history: History
-    edges: list[_EdgeEvidence] = field(default_factory=list)
-    no_longer_read: dict[str, Flags] = field(default_factory=dict)
-    will_run: Mapping[AssetKey, Ordinals] = field(default_factory=dict)
+
+    @property
+    def state(self) -> AssetState:
+        return self.whole.plan.world.states[self.steps.asset.key]
+
+    @cached_property
+    def _positions(self) -> Ordinals:
+        return self.steps.ordinals - self.state.first
+
+    @cached_property
+    def _changes(self) -> InputChanges:
+        changed = (self.steps.causes & Cause.INPUT_CHANGED) != 0
+        return InputChanges(self.whole, self.state, self._positions, changed)
+
+    @cached_property
+    def refined(self) -> Causes:
+        """Return the causes of each cell, with what kind of change each change of code or of inputs is."""
+        causes = self.steps.causes & ~(Cause.CODE_CHANGED | Cause.INPUT_CHANGED)
+        for change in self._changes.edges:
+            plain = Cause.SOURCE_CHANGED if self._is_external(change) else Cause.INPUT_CHANGED
+            causes[change.rewired] |= Cause.INPUTS_REWIRED
+            causes[change.changed & ~change.rewired] |= plain
+        for flags in self._changes.no_longer_read().values():
+            causes[flags] |= Cause.INPUTS_REWIRED
+        unexplained = (self.steps.causes & Cause.INPUT_CHANGED != 0) & (causes & _OF_INPUTS == 0)
+        causes[unexplained] |= Cause.INPUT_CHANGED
+        for kind, (bits, _) in enumerate(self._code_changes):
+            causes[self._code_kinds == kind] |= bits
+        causes[self._rolled_back & (causes != 0)] |= Cause.ROLLED_BACK
+        return causes
+
+    def _is_external(self, change: EdgeChange) -> bool:
+        return self.whole.plan.world.states[change.edge.upstream].asset.is_external
+
+    # Code
+
+    @cached_property
+    def _code_kinds(self) -> Ordinals:
+        """Return for each cell the number of its change in `_code_changes`, -1 where its code is that of now."""
+        return self._code[0]
+
+    @cached_property
+    def _code_changes(self) -> list[tuple[Cause, tuple[PartChange, ...]]]:
+        return self._code[1]
+
+    @cached_property
+    def _code(self) -> tuple[Ordinals, list[tuple[Cause, tuple[PartChange, ...]]]]:
+        kinds = np.full(len(self.steps), -1, np.int64)
+        index = np.flatnonzero(self.steps.causes & Cause.CODE_CHANGED)
+        if not len(index):
+            return kinds, []
+        lanes = self.state.cells.code[self._positions[index]]
+        unique, inverse = np.unique(lanes.a, return_inverse=True)
+        kinds[index] = inverse
+        then, now = self.whole.code_then.get(self.steps.asset.key, {}), self.whole.code_now(self.steps.asset.key)
+        found: list[tuple[Cause, tuple[PartChange, ...]]] = []
+        for lane in unique.tolist():
+            changes = compare(then[lane], now) if lane in then else ()
+            bits = Cause(0)
+            for change in changes:
+                bits |= _KINDS.get(change.kind, Cause.CODE_CHANGED)
+            found.append((bits or Cause.CODE_CHANGED, changes))
+        return kinds, found
+
+    # Groups
+
+    def groups(self) -> Iterator[tuple[Ordinals, list[dict[str, Any]]]]:
+        """Yield the stale cells in groups of equal causes: their positions and the causes that they share."""
+        yield from self.grouped(np.arange(len(self.steps)))
+
+    def grouped(self, chosen: Ordinals) -> Iterator[tuple[Ordinals, list[dict[str, Any]]]]:
+        """Yield some of the stale cells in groups of equal causes."""
+        keys = self._kinds[chosen]
+        for key in dict.fromkeys(keys.tolist()):
+            index = chosen[keys == key]
+            yield index, self.causes_of(index)
+
+    @cached_property
+    def _kinds(self) -> Ordinals:
+        """Return numbers that are equal for cells of equal causes through equal edges."""
+        keys = self.refined * (len(self._code_changes) + 1) + self._code_kinds
+        for change, through in self._provisional:
+            keys = _numbered(keys) * 4 + change.changed * 2 + through
+        judged_anew = (self.steps.causes & Cause.CONTRACT_CHANGED) != 0
+        if judged_anew.any():
+            checks = self.whole.checks_of(self.steps.asset.key)[self._positions].astype(np.str_)
+            keys = _numbered(keys) * len(keys) + _numbered(np.where(judged_anew, checks, ""))
+        return keys
+
+    def chain(self, chosen: Ordinals, seen: set[tuple[AssetKey, bytes]] | None = None) -> list[dict[str, Any]]:
+        """Return why some cells are stale, down to the roots: `asset`, `partitions`, `causes`, and `upstream`, the same
+        of what will run upstream of them; what stands in the chain already is left out."""
+        told, seen = [], set() if seen is None else seen
+        key, partitions = self.steps.asset.key, self.steps.asset.partitions
+        for index, causes in self.grouped(chosen):
+            if (key, index.tobytes()) in seen:
+                continue
+            seen.add((key, index.tobytes()))
+            node = {"asset": key, "partitions": range_texts(partitions, self.steps.ordinals[index]), "causes": causes}
+            upstream = [each for one in self._running_steps(index) for each in one[0].chain(one[1], seen)]
+            told.append({**node, "upstream": upstream})
+        return told
+
+    def _running_steps(self, index: Ordinals) -> Iterator[tuple[StepEvidence, Ordinals]]:
+        """Yield what will run upstream of some cells: evidence and positions. Of earlier cells of the same asset, those
+        that are not provisional: through the others leads the same way."""
+        for change, ordinals in self.running_upstream(index):
+            evidence = self.whole.upstream(change.edge.upstream)
+            if evidence is None:
+                continue
+            positions = np.searchsorted(evidence.steps.ordinals, ordinals)
+            if evidence.steps.asset.key == self.steps.asset.key:
+                earlier = np.arange(int(index.max()))
+                positions = earlier[self.steps.causes[earlier] != Cause.UPSTREAM_WILL_RUN]
+            yield evidence, positions
 
     def causes(self, index: int) -> list[dict[str, Any]]:
         """Return the causes of one cell as JSON values, the certain ones first."""
@@ -74,117 +278,141 @@ class StepEvidence:
 
     def causes_of(self, index: Ordinals) -> list[dict[str, Any]]:
         """Return the causes that some cells of equal causes share, with the upstream partitions of all of them."""
-        found: list[dict[str, Any]] = []
-        bits = Cause(int(self.steps.causes[index[0]]))
-        for cause in Cause:
-            if cause not in bits:
-                continue
-            if cause is Cause.INPUT_CHANGED:
-                found.extend(self._changed(index))
-            elif cause is Cause.UPSTREAM_WILL_RUN:
-                found.extend(self._will_run(index))
-            elif cause is Cause.UNKNOWN:
-                found.append({"kind": cause.kind, "values": unknown_values(self.world, self.steps.asset)})
-            else:
-                found.append({"kind": cause.kind})
+        bits = Cause(int(self.refined[index[0]]))
+        found = [cause for kind in Cause if kind in bits for cause in self._evidence(kind, index)]
+        return sorted(found, key=lambda cause: cause["kind"] == Cause.UPSTREAM_WILL_RUN.kind)
+
+    def _evidence(self, cause: Cause, index: Ordinals) -> Iterator[dict[str, Any]]:
+        plain = {"kind": cause.kind}
+        match cause:
+            case Cause.CODE_CHANGED | Cause.PARAMETER_CHANGED | Cause.LIBRARY_CHANGED:
+                yield {**plain, **self._code_evidence(cause, index)}
+            case Cause.INPUT_CHANGED | Cause.SOURCE_CHANGED:
+                yield from self._changed(cause, index)
+            case Cause.INPUTS_REWIRED:
+                yield from self._rewired(index)
+            case Cause.UPSTREAM_WILL_RUN:
+                yield from self._will_run(index)
+            case Cause.UNKNOWN:
+                yield {**plain, "values": unknown_values(self.whole.plan.world, self.steps.asset)}
+            case Cause.EXPIRED:
+                yield {**plain, "after_seconds": self.steps.asset.expires_after_seconds}
+            case Cause.ROLLED_BACK:
+                records = sorted({self._rollbacks[p] for p in self._positions[index].tolist() if p in self._rollbacks})
+                yield {**plain, "record": records[-1][0], "reason": records[-1][1]}
+            case Cause.MISSING:
+                yield {**plain, **self._redefined}
+            case Cause.CONTRACT_CHANGED:
+                yield {**plain, "checks": self._changed_checks(index)}
+            case _:
+                yield plain
+
+    def _code_evidence(self, cause: Cause, index: Ordinals) -> dict[str, Any]:
+        kind = int(self._code_kinds[index[0]])
+        changes = self._code_changes[kind][1] if kind >= 0 else ()
+        own = [change for change in changes if _KINDS.get(change.kind, Cause.CODE_CHANGED) is cause]
+        return {
+            "parts": [{"kind": change.kind, "name": change.name, "change": change.change} for change in own],
+            "diff": [line for change in own for line in change.diff()],
+        }
+
+    def _changed(self, cause: Cause, index: Ordinals) -> Iterator[dict[str, Any]]:
+        found = False
+        for change in self._changes.edges:
+            own = index[change.changed[index] & ~change.rewired[index]]
+            if len(own) and self._is_external(change) == (cause is Cause.SOURCE_CHANGED):
+                found = True
+                told = self._upstream(cause, change, self._changes.partitions(change, own)[0])
+                columns = self._changes.columns(change, own) if self.whole.in_full else []
+                yield told | ({"columns": columns} if columns else {})
+        if not found:  # a second lane alone tells them apart, or what was read is not recorded any more
+            yield {"kind": cause.kind}
+
+    def _rewired(self, index: Ordinals) -> Iterator[dict[str, Any]]:
+        kind = Cause.INPUTS_REWIRED.kind
+        for change in self._changes.edges:
+            if change.rewired[index].any():
+                yield {"kind": kind, "upstream": change.edge.upstream, "partitions": [], "change": "declared anew"}
+        for name, flags in self._changes.no_longer_read().items():
+            if flags[index].any():
+                yield {"kind": kind, "upstream": name, "partitions": [], "change": "no longer read"}
+
+    @cached_property
+    def _provisional(self) -> list[tuple[EdgeChange, Flags]]:
+        """Return with each edge which cells are provisional, among others, through it."""
+        provisional = (self.steps.causes & Cause.UPSTREAM_WILL_RUN) != 0
+        found: list[tuple[EdgeChange, Flags]] = []
+        for change in self._changes.edges:
+            running, first = self.whole.running(change.edge.upstream)
+            found.append((change, provisional & (change.waits.numbers(running, first) > 0)))
         return found
 
-    def _changed(self, index: Ordinals) -> Iterator[dict[str, Any]]:
-        for evidence in self.edges:
-            own = index[evidence.changed[index]]
+    def running_upstream(self, index: Ordinals) -> Iterator[tuple[EdgeChange, Ordinals]]:
+        """Yield, edge by edge, the upstream ordinals that some cells wait for and that will run."""
+        for change, through in self._provisional:
+            own = index[through[index]]
             if len(own):
-                ordinals = {o for i in own.tolist() for o in self._changed_partitions(evidence, i)}
-                yield self._upstream(Cause.INPUT_CHANGED, evidence.edge, ordinals)
-        for name, flags in self.no_longer_read.items():
-            if flags[index].any():
-                yield {"kind": Cause.INPUT_CHANGED.kind, "upstream": name, "partitions": [], "no_longer_read": True}
+                waits = change.waits.take(own)
+                running, first = self.whole.running(change.edge.upstream)
+                low, high = waits.hull()
+                hit = running[low - first : high - first] & covered(waits, low, high - low)
+                yield change, low + np.flatnonzero(hit)
 
     def _will_run(self, index: Ordinals) -> Iterator[dict[str, Any]]:
-        for evidence in self.edges:
-            own = index[evidence.will_run[index]]
-            if len(own):
-                running = set(self.will_run[evidence.edge.upstream].tolist())
-                ordinals = {
-                    o
-                    for i in own.tolist()
-                    for low, high in evidence.reads.of(i)
-                    for o in range(low, high)
-                    if o in running
-                }
-                yield self._upstream(Cause.UPSTREAM_WILL_RUN, evidence.edge, ordinals)
+        for change, ordinals in self.running_upstream(index):
+            cause = self._upstream(Cause.UPSTREAM_WILL_RUN, change, ordinals)
+            roots = self.whole.roots(change.edge.upstream)
+            yield {**cause, "roots": [{"asset": asset, "kind": kind} for asset, kind in roots]}
 
-    def _upstream(self, cause: Cause, edge: Edge, ordinals: Iterable[int]) -> dict[str, Any]:
-        partitions = self.world.states[edge.upstream].asset.partitions
-        ascending = np.array(sorted(ordinals), np.int64)
-        return {"kind": cause.kind, "upstream": edge.upstream, "partitions": range_texts(partitions, ascending)}
+    def _upstream(self, cause: Cause, change: EdgeChange, ordinals: Ordinals) -> dict[str, Any]:
+        partitions = self.whole.plan.world.states[change.edge.upstream].asset.partitions
+        return {"kind": cause.kind, "upstream": change.edge.upstream, "partitions": range_texts(partitions, ordinals)}
 
-    def _changed_partitions(self, evidence: _EdgeEvidence, index: int) -> Iterator[int]:
-        """Yield the upstream ordinals whose version is not the one that the cell read."""
-        upstream = self.world.states[evidence.edge.upstream]
-        recorded = evidence.recorded[index]
-        for low, high in evidence.reads.of(index):
-            for ordinal in range(low, high):
-                if recorded is None or self._version_then(upstream, ordinal, recorded) != _version_now(
-                    upstream, ordinal
-                ):
-                    yield ordinal
+    def _changed_checks(self, index: Ordinals) -> list[dict[str, str]]:
+        """Return which checks are not those that judged a cell, as far as their declaration is recorded."""
+        judged_by = self.whole.checks_of(self.steps.asset.key)[self._positions[index[0]]]
+        for _, document in self.whole.declarations.get(self.steps.asset.key, ()):
+            declared = {} if document is None else json.loads(document)
+            if "checks" in declared and declared["checks_version"] == (judged_by or ""):
+                then = dict(declared["checks"])
+                now = {spec.name: spec.version for spec in self.steps.asset.checks}
+                words = {(True, True): "changed", (True, False): "removed", (False, True): "added"}
+                names = [name for name in {**then, **now} if then.get(name) != now.get(name)]
+                return [{"name": name, "change": words[name in then, name in now]} for name in names]
+        return []
 
-    def _version_then(self, upstream: AssetState, ordinal: int, recorded: RecordedInput) -> str | None:
-        positions, versions = self.history.versions(upstream.asset.key).get(upstream.key(ordinal), ([], []))
-        place = bisect.bisect_right(positions, recorded.position)
-        return versions[place - 1] if place else None
+    # What is asked of the past
 
-    def groups(self) -> Iterator[tuple[Ordinals, list[dict[str, Any]]]]:
-        """Yield the stale cells in groups of equal causes: their positions and the causes that they share."""
-        keys = self.steps.causes.astype(np.int64)
-        for evidence in self.edges:
-            keys = keys * 4 + evidence.changed * 2 + evidence.will_run
-        for key in dict.fromkeys(keys.tolist()):
-            index = np.flatnonzero(keys == key)
-            yield index, self.causes_of(index)
+    @cached_property
+    def _rollbacks(self) -> dict[int, tuple[int, str | None]]:
+        """Return record and reason of the rollback of each cell that one made current, by position."""
+        rows = self.whole.rollbacks.get(self.steps.asset.key)
+        if rows is None:
+            return {}
+        at, cells = layout_of(self.state).positions(rows)
+        seqs, reasons = rows["seq"][at].tolist(), rows["reason"][at].tolist()
+        return dict(zip(cells.tolist(), zip(seqs, reasons, strict=True), strict=True))
 
+    @property
+    def _rolled_back(self) -> Flags:
+        return np.isin(self._positions, np.array(list(self._rollbacks), np.int64))
 
-def _version_now(upstream: AssetState, ordinal: int) -> str | None:
-    version: str | None = upstream.version[ordinal - upstream.first]
-    return version
-
-
-def evidence_of(plan: Plan, steps: AssetSteps, history: History) -> StepEvidence:
-    """Return the evidence for the stale cells of one asset of a plan."""
-    state = plan.world.states[steps.asset.key]
-    will_run = {  # a cell that is only judged again changes nothing for its readers
-        other.asset.key: other.ordinals[~other.blocked & (other.causes != Cause.CONTRACT_CHANGED)]
-        for other in plan.steps
-    }
-    evidence = StepEvidence(steps, plan.world, history, will_run=will_run)
-    input_changed = (steps.causes & Cause.INPUT_CHANGED) != 0
-    keys = [state.key(ordinal) for ordinal in steps.ordinals.tolist()]
-    recorded = history.inputs(steps.asset.key) if input_changed.any() else {}
-    for edge, reads, now in plan.world.edges_now(steps.asset, steps.ordinals - state.first):
-        then = [recorded.get((key, edge.name)) for key in keys]
-        flags = input_changed & (now.a != np.array([0 if item is None else item.digest for item in then], np.uint64))
-        upstream = plan.world.states[edge.upstream]
-        running = np.zeros(len(upstream), np.bool_)
-        if edge.upstream in will_run:
-            running[will_run[edge.upstream] - upstream.first] = True
-        provisional = (steps.causes & Cause.UPSTREAM_WILL_RUN) != 0
-        evidence.edges.append(
-            _EdgeEvidence(edge, reads, flags, provisional & (reads.numbers(running, upstream.first) > 0), then)
-        )
-    names = {edge.name for edge in steps.asset.edges}
-    for name in sorted({name for _, name in recorded} - names):
-        evidence.no_longer_read[name] = input_changed & np.array([(key, name) in recorded for key in keys], np.bool_)
-    return evidence
+    @cached_property
+    def _redefined(self) -> dict[str, Any]:
+        """Return what the partitions were, where cells are recorded that the definition does not have any more."""
+        if not self.state.outside:
+            return {}
+        declared = [document for _, document in self.whole.declarations.get(self.steps.asset.key, ())]
+        given = None if declared[-1:] in ([], [None]) else json.loads(declared[-1] or "null")
+        now = self.steps.asset.partitions
+        if given is None or given["partitions"] == (None if now is None else now.describe()):
+            return {}
+        return {"partitions_were": given["partitions"], "outside": self.state.outside}
 
 
-def words(cause: Mapping[str, Any]) -> str:
-    """Return a cause in words: `input changed: raw_flights@2013-01-01`."""
-    text = str(cause["kind"]).replace("_", " ")
-    if "upstream" in cause:
-        partitions = cause["partitions"]
-        shown = ", ".join(partitions[:3]) + (f" and {len(partitions) - 3} more" if len(partitions) > 3 else "")
-        text += f": {cause['upstream']}{f'@{shown}' if shown else ''}"
-        text += " is no longer read" if cause.get("no_longer_read") else ""
-    if cause.get("values"):
-        text += f": the content of {', '.join(cause['values'])} cannot be determined"
-    return text
+_OF_INPUTS = int(Cause.INPUT_CHANGED | Cause.INPUTS_REWIRED | Cause.SOURCE_CHANGED)
+
+
+def _numbered(keys: npt.NDArray[Any]) -> Ordinals:
+    """Return small numbers that are equal where the keys are."""
+    return np.unique(keys, return_inverse=True)[1]

@@ -22,7 +22,8 @@ from ..model.asset import Asset
 from ..model.keys import AssetKey, Cell, PartitionKey, split_dimensions
 from ..model.partitions import ProductPartitions
 from ..versions.recipe import token
-from .state import AssetState, World
+from .cells import NOT_RECORDED
+from .state import AssetState, Details, World
 
 _SETTLED_NANOSECONDS = 2_000_000_000
 _CHUNK_BYTES = 1 << 20
@@ -62,34 +63,37 @@ def observe(world: World, root: Path, functions: Callable[[], VersionFunctions])
     `functions` gives the version functions of the project; it is called only where an asset has one.
     """
     changed: list[Observation] = []
-    for asset in world.graph.assets.values():
-        if asset.is_external:
-            version = None if asset.path is not None else functions()[asset.key]
-            changed.extend(_observe_asset(world.states[asset.key], root, version, world.now))
+    external = [asset for asset in world.graph.assets.values() if asset.is_external]
+    world.require_details(asset.key for asset in external)
+    for asset in external:
+        version = None if asset.path is not None else functions()[asset.key]
+        changed.extend(_observe_asset(world.states[asset.key], world.details(asset.key), root, version, world.now))
     return changed
 
 
 def _observe_asset(
-    state: AssetState, root: Path, function: Callable[..., object] | None, now: datetime
+    state: AssetState, details: Details, root: Path, function: Callable[..., object] | None, now: datetime
 ) -> Iterator[Observation]:
     for position, ordinal in enumerate(state.ordinals.tolist()):
-        recorded = state.version[position], state.signature[position] or ""
+        recorded = details.version[position], details.signature[position] or ""
         if function is None:
             version, signature = _path_version(state.asset, state.key(ordinal), root, recorded, now)
         else:
             version, signature = _function_version(state, ordinal, function), _NONE
-        state.present[position] = version is not None
+        state.cells.present[position] = version is not None
         if version is None:  # what was made from it is not what would be made now
-            state.version[position] = None
-            state.token.a[position] = state.token.b[position] = 0
+            details.version[position] = None
+            state.cells.position[position] = NOT_RECORDED
+            state.cells.token.a[position] = state.cells.token.b[position] = 0
             continue
-        state.signature[position] = signature.text
+        details.signature[position] = signature.text
         to_record = signature.text if signature.settled else ""
         if (version, to_record) == recorded:
             continue
         lanes = token(state.key(ordinal), version)
-        state.version[position] = version
-        state.token.a[position], state.token.b[position] = lanes
+        details.version[position] = version
+        state.cells.position[position] = NOT_RECORDED
+        state.cells.token.a[position], state.cells.token.b[position] = lanes
         yield Observation(state.asset.key, state.key(ordinal), ordinal, version, lanes, to_record)
 
 

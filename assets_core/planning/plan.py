@@ -6,14 +6,14 @@ Made by `make_plan` from a world; `evidence.py` words its causes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..model.asset import Asset
 from ..model.keys import AssetKey, Cell
 from ..versions.recipe import Ordinals
-from .intervals import Flags
+from .intervals import Flags, is_newest
 from .staleness import Cause, Causes, assess
 from .state import World
 
@@ -45,12 +45,21 @@ class AssetSteps:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Every stale cell of a selection in topological order, with the world that it was made for."""
+    """Every stale cell of a selection in topological order, with the world that it was made for.
+
+    `fresh_cells`: by asset, which of its cells were selected and need nothing. `seconds`: what a cell of an asset
+    takes, where that is known and asked for; a run orders its work by it.
+    """
 
     world: World
     steps: tuple[AssetSteps, ...]
-    fresh: int
+    fresh_cells: Mapping[AssetKey, Flags]
     forced: bool
+    seconds: Mapping[AssetKey, float] = field(default_factory=dict)
+
+    @property
+    def fresh(self) -> int:
+        return int(sum(np.count_nonzero(flags) for flags in self.fresh_cells.values()))
 
     @property
     def stale(self) -> int:
@@ -79,14 +88,18 @@ def first_gap(plan: Plan, steps: AssetSteps) -> str:
         upstream = world.states[edge.upstream]
         wanted = [
             o
-            for low, high in world.reads(asset, edge).of(ordinal - world.states[asset.key].first)
+            for low, high in world.waits(asset, edge).of(ordinal - world.states[asset.key].first)
             for o in range(low, high)
         ]
         if not wanted:
             return f"it reads no partition of {edge.upstream}"
         coming = will_run.get(edge.upstream, set())
+        if is_newest(edge.mapping):
+            if not any(upstream.cells.present[o - upstream.first] or o in coming for o in wanted):
+                return f"no partition of {edge.upstream} up to {upstream.cell(wanted[-1])} is there"
+            continue
         for o in wanted:
-            if not upstream.present[o - upstream.first] and o not in coming:
+            if not upstream.cells.present[o - upstream.first] and o not in coming:
                 where = f" ({upstream.asset.path})" if upstream.asset.path is not None else ""
                 return f"{upstream.cell(o)}{where} is not there"
     return "an input is not there"
@@ -96,12 +109,12 @@ def make_plan(world: World, selected: Mapping[AssetKey, Flags], *, force: bool =
     """Return the plan for the selected cells of a world; with `force` all of them run."""
     found = assess(world, selected, force)
     steps: list[AssetSteps] = []
-    fresh = 0
+    fresh: dict[AssetKey, Flags] = {}
     for key, staleness in found.items():
         if key not in selected:
             continue
         stale = selected[key] & staleness.stale
-        fresh += int(selected[key].sum() - stale.sum())
+        fresh[key] = selected[key] & ~staleness.stale
         index = np.flatnonzero(stale)
         if len(index):
             state = world.states[key]

@@ -1,15 +1,15 @@
 """What is now: the current cells of every asset as arrays, read from the catalog or observed at the source.
 
-Used by `staleness.py` and by a run, which keeps it up to date as cells are published. Arrays are indexed by ordinal
-minus the first ordinal of the asset's partitions.
+Used by `staleness.py` and by a run, which keeps it up to date as cells are published. Arrays of one asset are indexed
+by ordinal minus the first ordinal of its partitions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -19,71 +19,84 @@ from ..errors import SelectionError, UserError, did_you_mean
 from ..model.asset import Asset, Edge
 from ..model.graph import Graph
 from ..model.keys import AssetKey, Cell, PartitionKey
-from ..versions.recipe import Lanes, Ordinals, edge_digest, full_lanes, lanes_of, narrowed_token, text_lanes, zeros
-from .intervals import Flags, Intervals, evaluate
+from ..model.partitions import Partitions
+from ..model.reads import ColumnsRead
+from ..versions.recipe import Lanes, Ordinals, lanes_of, text_lanes, zeros
+from .cells import Cells, Columns, Layout, fill, no_cells
+from .columns import ColumnDigests, column_digests
+from .intervals import Intervals, evaluate, is_newest
+from .past import NothingPast, Past
+from .recorded import Readings, Reads, RecordedInputs
+from .spelling import ordinals_of
 
 Texts = npt.NDArray[np.object_]
 
 
 @dataclass(slots=True)
-class AssetState:
-    """The cells of one asset; all arrays have `end - first` elements.
+class Details:
+    """What else is recorded of the cells of one asset; arrays of one length.
 
-    `code_lanes`, `checks_version`: of the asset as it is defined now. `present`: a version is published (or, for an
-    external asset, was observed). `failed`: the last attempt failed since. `token`, `recipe`, `code`: lanes recorded
-    with the current version. `checks`: version of the checks that judged it. `position`: journal position as of which
-    it was published. `narrowed`: for each set of columns that a reader is narrowed to, the token of these columns
-    alone.
+    `checks`: version of the checks that judged the version. `signature`: text
+    by which an unchanged source is known again.
     """
+
+    version: Texts
+    file: Texts
+    rows: Ordinals
+    size_bytes: Ordinals
+    signature: Texts
+    checks: Texts
+
+
+@dataclass(slots=True)
+class AssetState:
+    """The cells of one asset. `code_lanes`, `checks_version`: of the asset as it is defined now. `start`: where its
+    cells begin among those of all assets. `outside`: how many
+    cells were published that the definition does not have any more. `details`, `columns`: None until the world has read
+    them."""
 
     asset: Asset
     code_lanes: tuple[int, int]
     checks_version: str
     first: int
     end: int
-    present: Flags
-    failed: Flags
-    token: Lanes
-    recipe: Lanes
-    code: Lanes
-    checks: Texts
-    version: Texts
-    file: Texts
-    rows: Ordinals
-    size_bytes: Ordinals
-    signature: Texts
-    position: Ordinals
-    narrowed: dict[tuple[str, ...], Lanes] = field(default_factory=dict)
-
-    def narrow(self, position: int, columns: Collection[tuple[str, str, str]]) -> None:
-        """Set the narrowed tokens of one cell from name, type and digest of its columns."""
-        key = self.key(self.first + position)
-        for names, lanes in self.narrowed.items():
-            lanes.a[position], lanes.b[position] = narrowed_token(key, [c for c in columns if c[0] in names])
+    cells: Cells
+    start: int = 0
+    outside: int = 0
+    details: Details | None = None
+    columns: ColumnDigests | None = None
 
     def take(self, ordinal: int, made: Mapping[str, Any], seq: int) -> None:
         """Make current what a `materialized` record tells of, published by record `seq`."""
-        position = ordinal - self.first
-        self.present[position] = True
-        self.version[position], self.file[position] = made["version"], made["file"]
-        self.rows[position], self.size_bytes[position] = made["rows"], made["bytes"]
-        for lanes, name in ((self.token, "token"), (self.recipe, "recipe"), (self.code, "code_lanes")):
-            lanes.a[position], lanes.b[position] = lanes_of(made[name])
-        self.position[position] = seq
-        self.narrow(position, [(name, kind, digest) for name, kind, digest in made["columns"]])
+        position, cells = ordinal - self.first, self.cells
+        cells.present[position] = True
+        cells.drifted[position] = cells.expired[position] = False
+        cells.narrowed[position] = False  # should its inputs move on once more, it is made once more
+        whole = made.get("whole") or made["recipe"]
+        for lanes, text in ((cells.token, made["token"]), (cells.whole, whole), (cells.code, made["code_lanes"])):
+            lanes.a[position], lanes.b[position] = lanes_of(text)
+        cells.position[position] = seq
+        if (details := self.details) is not None:
+            details.version[position], details.file[position] = made["version"], made["file"]
+            details.rows[position], details.size_bytes[position] = made["rows"], made["bytes"]
+        if self.columns is not None:
+            details = self.details
+            assert details is not None  # noqa: S101  # a run reads them before it takes anything
+            self.columns.put(position, ((name, kind, d) for name, kind, d in made["columns"]), lambda: details.rows)
 
     def judge(self, ordinal: int, checks_version: str) -> None:
         """Note that the current version of a cell passed the checks of that version."""
-        self.checks[ordinal - self.first] = checks_version
-        self.failed[ordinal - self.first] = False
+        self.cells.judged[ordinal - self.first] = checks_version == self.checks_version
+        self.cells.failed[ordinal - self.first] = False
 
     def observe(self, ordinal: int, seen: Mapping[str, Any], seq: int) -> None:
         """Make current what an `observed` record, number `seq`, tells of an external cell."""
-        position = ordinal - self.first
-        self.present[position] = True
-        self.version[position], self.signature[position] = seen["version"], seen["signature"]
-        self.token.a[position], self.token.b[position] = lanes_of(seen["token"])
-        self.position[position] = seq
+        position, cells = ordinal - self.first, self.cells
+        cells.present[position] = True
+        cells.token.a[position], cells.token.b[position] = lanes_of(seen["token"])
+        cells.position[position] = seq
+        if self.details is not None:
+            self.details.version[position], self.details.signature[position] = seen["version"], seen["signature"]
 
     def __len__(self) -> int:
         return self.end - self.first
@@ -110,81 +123,205 @@ class AssetState:
         # A day's key also spells the hour, the week or the month that begins with it: those are other cells.
         return ordinal if self.first <= ordinal < self.end and self.key(ordinal) == partition else None
 
-
-def empty_state(asset: Asset, now: datetime) -> AssetState:
-    """Return the state of an asset of which nothing was ever made."""
-    first, end = (0, 1) if asset.partitions is None else asset.partitions.bounds(now)
-    count = end - first
-
-    def texts() -> Texts:
-        return np.full(count, None, np.object_)
-
-    def flags() -> Flags:
-        return np.zeros(count, np.bool_)
-
-    def numbers() -> Ordinals:
-        return np.zeros(count, np.int64)
-
-    return AssetState(
-        asset,
-        code_lanes(asset),
-        checks_version(asset),
-        first,
-        end,
-        present=flags(),
-        failed=flags(),
-        token=zeros(count),
-        recipe=zeros(count),
-        code=zeros(count),
-        checks=texts(),
-        version=texts(),
-        file=texts(),
-        rows=numbers(),
-        size_bytes=numbers(),
-        signature=texts(),
-        position=numbers(),
-    )
+    def index_of(self, keys: Sequence[str]) -> Ordinals:
+        """Return the places of cells that are known by their partition keys, -1 where none is."""
+        if self.asset.partitions is None:
+            return np.full(len(keys), -1, np.int64)
+        index = ordinals_of(self.asset.partitions, keys) - self.first
+        return np.where((index >= 0) & (index < len(self)), index, -1)
 
 
 @dataclass(slots=True)
 class World:
-    """The states of all assets of a project at one moment, and what each reads of which."""
+    """The states of all assets of a project at one moment, and what else the past tells of them when asked.
+
+    `cells`: those of all assets, of which each state has a view.
+    """
 
     graph: Graph
     states: dict[AssetKey, AssetState]
     now: datetime
-    intervals: dict[tuple[AssetKey, str], Intervals] = field(default_factory=dict)
+    cells: Cells
+    past: Past
+    _intervals: dict[object, Intervals] = field(default_factory=dict)
+    _readings: dict[AssetKey, Readings] = field(default_factory=dict)
+    _inputs: dict[AssetKey, RecordedInputs] = field(default_factory=dict)
 
     def reads(self, asset: Asset, edge: Edge) -> Intervals:
-        """Return the intervals of the upstream's ordinals that each cell of the asset reads."""
-        key = (asset.key, edge.name)
-        if key not in self.intervals:
-            state, upstream = self.states[asset.key], self.states[edge.upstream]
-            self.intervals[key] = evaluate(
-                edge.mapping,
-                asset.partitions,
-                state.ordinals,
-                upstream.asset.partitions,
-                (upstream.first, upstream.end),
-            )
-        return self.intervals[key]
+        """Return the intervals of the upstream's ordinals that each cell of the asset reads now."""
+        found, upstream = self.candidates(asset, edge), self.states[edge.upstream]
+        return found.newest(upstream.cells.present, upstream.first) if is_newest(edge.mapping) else found
 
-    def edges_now(self, asset: Asset, positions: Ordinals | None = None) -> list[tuple[Edge, Intervals, Lanes]]:
-        """Return what each edge hands over now and its digest, for all cells or for those at `positions`."""
-        found: list[tuple[Edge, Intervals, Lanes]] = []
-        for edge in asset.edges:
-            if edge.hand_off is None:  # only waited for
-                continue
-            upstream = self.states[edge.upstream]
-            reads = self.reads(asset, edge) if positions is None else self.reads(asset, edge).take(positions)
-            tokens = upstream.token if edge.columns is None else upstream.narrowed.get(edge.columns, upstream.token)
-            sums = reads.sums(tokens, upstream.first)
-            found.append((edge, reads, edge_digest(sums, reads.counts(), edge.name, edge.upstream)))
+    def waits(self, asset: Asset, edge: Edge) -> Intervals:
+        """Return the intervals of the upstream's ordinals by which it is decided what each cell of the asset reads.
+
+        Where a cell reads the newest partition that is there, that one, and those behind it that may yet come.
+        """
+        found = self.candidates(asset, edge)
+        if not is_newest(edge.mapping):
+            return found
+        now = self.reads(asset, edge)
+        return Intervals(np.where(now.high > now.low, now.low, found.low), found.high)
+
+    def candidates(self, asset: Asset, edge: Edge) -> Intervals:
+        """Return the intervals of the upstream's ordinals that the mapping of an edge names."""
+        state, upstream = self.states[asset.key], self.states[edge.upstream]
+        bounds = (upstream.first, upstream.end)
+        key: object = (edge.mapping, asset.partitions, state.first, state.end, upstream.asset.partitions, bounds)
+        try:
+            found = self._intervals.get(key)
+        except TypeError:  # a mapping that holds a table
+            key, found = (asset.key, edge.name), self._intervals.get((asset.key, edge.name))
+        if found is None:
+            found = evaluate(edge.mapping, asset.partitions, state.ordinals, upstream.asset.partitions, bounds)
+            self._intervals[key] = found
         return found
 
-    def code_now(self, asset: Asset, count: int) -> Lanes:
-        """Return the code lanes of the asset as it is defined now, for `count` cells."""
-        return full_lanes(self.states[asset.key].code_lanes, count)
+    def require_details(self, assets: Iterable[AssetKey]) -> None:
+        """Read the details of some assets where they are not read yet; several in one go cost little more than one."""
+        wanted = [key for key in dict.fromkeys(assets) if self.states[key].details is None]
+        present = [key for key in wanted if self.states[key].cells.present.any()]
+        found = self.past.details(present) if present else {}
+        for key in wanted:
+            self.states[key].details = _details(self.states[key], found.get(key))
+
+    def details(self, asset: AssetKey) -> Details:
+        """Return the details of an asset."""
+        self.require_details([asset])
+        details = self.states[asset].details
+        assert details is not None  # noqa: S101  # just read
+        return details
+
+    def published_us(self, assets: Sequence[AssetKey]) -> dict[AssetKey, Ordinals]:
+        """Return when the versions of cells were published, in microseconds since 1970; 0 where none was."""
+        found = self.past.published_at(assets) if assets else {}
+        times = {key: np.zeros(len(self.states[key]), np.int64) for key in assets}
+        for key, columns in found.items():
+            rows, index = layout_of(self.states[key]).positions(columns)
+            times[key][index] = columns["published_us"][rows]
+        return times
+
+    def require_columns(self, assets: Iterable[AssetKey]) -> None:
+        """Read the digests of the columns of some assets where they are not read yet."""
+        wanted = [key for key in dict.fromkeys(assets) if self.states[key].columns is None]
+        present = [key for key in wanted if self.states[key].cells.present.any()]
+        found, pairs = self.past.columns(present) if present else ({}, ())
+        for key in wanted:
+            state = self.states[key]
+            state.columns = column_digests(state.asset.partitions, state.ordinals)
+            if (columns := found.get(key)) is not None:
+                rows, cells = layout_of(state).positions(columns)
+                digests = Lanes(columns["digest_a"][rows], columns["digest_b"][rows])
+                state.columns.add(cells, columns["position"][rows], columns["pair"][rows], pairs, digests)
+
+    def columns(self, asset: AssetKey) -> ColumnDigests:
+        """Return the digests of the columns of an asset's cells."""
+        self.require_columns([asset])
+        columns = self.states[asset].columns
+        assert columns is not None  # noqa: S101  # just read
+        return columns
+
+    def tokens(self, asset: AssetKey, reads: ColumnsRead) -> Lanes:
+        """Return the tokens of some columns of an asset's cells."""
+        return self.columns(asset).tokens(reads, lambda: self.details(asset).rows)
+
+    def forget_columns(self) -> None:
+        """Let go of the digests of columns: those of very many cells do not fit into memory together."""
+        for state in self.states.values():
+            state.columns = None
+
+    def require_readings(self, assets: Iterable[AssetKey]) -> None:
+        """Read which columns counted for the cells of some assets where that is not read yet."""
+        wanted = [key for key in dict.fromkeys(assets) if key not in self._readings]
+        narrowed = [key for key in wanted if self.states[key].cells.narrowed.any()]
+        recipes, found = ({}, {}) if not narrowed else (self.past.recipes(narrowed), self.past.readings(narrowed))
+        for key in wanted:
+            self._readings[key] = _readings(self.states[key], recipes.get(key), found.get(key, ()))
+
+    def readings(self, asset: AssetKey) -> Readings:
+        """Return which columns of their inputs counted for the cells of an asset."""
+        self.require_readings([asset])
+        return self._readings[asset]
+
+    def require_inputs(self, assets: Iterable[AssetKey]) -> None:
+        """Read what the cells of some assets had read where that is not read yet."""
+        wanted = [key for key in dict.fromkeys(assets) if key not in self._inputs]
+        found, names = self.past.inputs(wanted) if wanted else ({}, ())
+        for key in wanted:
+            rows, cells = np.zeros(0, np.int64), np.zeros(0, np.int64)
+            if (columns := found.get(key)) is not None:
+                rows, cells = layout_of(self.states[key]).positions(columns)
+            kept = {name: values[rows] for name, values in (columns or {}).items() if name != "partition"}
+            self._inputs[key] = RecordedInputs(cells, kept, names)
+
+    def inputs(self, asset: AssetKey) -> RecordedInputs:
+        """Return what the cells of an asset had read when they were made."""
+        self.require_inputs([asset])
+        return self._inputs[asset]
+
+    def reread(self, cells: Mapping[AssetKey, Collection[int]], newer: World) -> None:
+        """Bring some cells, by asset and ordinal, up to date from a world that was read later, and no others."""
+        newer.require_details(cells)
+        for key, ordinals in cells.items():
+            state, other = self.states[key], newer.states[key]
+            index = np.array([o for o in ordinals if other.first <= o < other.end], np.int64)
+            _copy(state.cells, index - state.first, other.cells, index - other.first)
+            state.cells.narrowed[index - state.first] = False  # what was read of it before is not true any more
+            if state.details is not None and other.details is not None:
+                _copy(state.details, index - state.first, other.details, index - other.first)
+            if state.columns is not None:
+                newer.require_columns([key])
+                state.columns.copy(index - state.first, newer.columns(key), index - other.first)
+
+
+def _copy(target: Any, index: Ordinals, source: Any, places: Ordinals) -> None:
+    for name in target.__slots__:
+        ours, theirs = getattr(target, name), getattr(source, name)
+        if isinstance(ours, Lanes):
+            ours.a[index], ours.b[index] = theirs.a[places], theirs.b[places]
+        else:
+            ours[index] = theirs[places]
+
+
+def layout_of(state: AssetState) -> Layout:
+    """Return the layout of one asset's own arrays."""
+    zero = np.zeros(1, np.int64)
+    return Layout(zero, zero + state.first, zero + state.end, lambda _, keys: state.index_of(keys))
+
+
+def _readings(state: AssetState, recipes: Columns | None, found: Sequence[tuple[int, str | None]]) -> Readings:
+    recipe, source = zeros(len(state)), np.zeros(len(state), np.int64)
+    if recipes is not None:
+        rows, index = layout_of(state).positions(recipes)
+        recipe.a[index], recipe.b[index] = recipes["recipe_a"][rows], recipes["recipe_b"][rows]
+        source[index] = recipes["source_seq"][rows]
+    kinds = np.searchsorted(np.array([seq for seq, _ in found], np.int64), source, "right") - 1
+    return Readings(recipe, kinds, [_reads(text) for _, text in found])
+
+
+def _reads(text: str | None) -> Reads:
+    documents = {} if text is None else json.loads(text)
+    return {name: ColumnsRead(tuple(one["columns"]), one["schema"]) for name, one in documents.items()}
+
+
+def _details(state: AssetState, columns: Columns | None) -> Details:
+    count = len(state)
+    texts = [np.full(count, None, np.object_) for _ in range(4)]
+    numbers = [np.zeros(count, np.int64) for _ in range(2)]
+    details = Details(texts[0], texts[1], numbers[0], numbers[1], texts[2], texts[3])
+    if columns is not None:
+        rows, index = layout_of(state).positions(columns)
+        targets: dict[str, npt.NDArray[Any]] = {
+            "version": details.version,
+            "file": details.file,
+            "rows": details.rows,
+            "bytes": details.size_bytes,
+            "signature": details.signature,
+            "checks_version": details.checks,
+        }
+        for name, target in targets.items():
+            target[index] = columns[name][rows]
+    return details
 
 
 def code_lanes(asset: Asset) -> tuple[int, int]:
@@ -199,100 +336,61 @@ def checks_version(asset: Asset) -> str:
     return "{:016x}{:016x}".format(*text_lanes("checks", *(f"{spec.name} {spec.version}" for spec in asset.checks)))
 
 
-def cell_members(graph: Graph) -> dict[str, list[str]]:
-    """Return what the query `cells` is asked with: of each asset its key, the scheme of its partitions, its checks."""
-    assets = graph.assets.values()
+def members_of(assets: Collection[Asset]) -> dict[str, list[str]]:
+    """Return what the queries of cells are asked with: of each asset its key and the scheme of its partitions."""
     return {
         "assets": [asset.key for asset in assets],
         "schemes": ["" if asset.partitions is None else asset.partitions.scheme for asset in assets],
-        "checks": [checks_version(asset) for asset in assets],
     }
 
 
+def cell_members(graph: Graph) -> dict[str, list[str]]:
+    """Return what the query `cells` is asked with: also the version of each asset's checks."""
+    assets = graph.assets.values()
+    return {**members_of(assets), "checks": [checks_version(asset) for asset in assets]}
+
+
+def empty_world(graph: Graph, now: datetime, past: Past | None = None) -> World:
+    """Return the world of a project of which nothing was ever made."""
+    bounds: dict[Partitions | None, tuple[int, int]] = {None: (0, 1)}
+    for asset in graph.assets.values():
+        if asset.partitions not in bounds and asset.partitions is not None:
+            bounds[asset.partitions] = asset.partitions.bounds(now)
+    each = [bounds[asset.partitions] for asset in graph.assets.values()]
+    starts = np.cumsum([0, *(end - first for first, end in each)], dtype=np.int64).tolist()
+    cells = no_cells(starts[-1])
+    states = {
+        key: AssetState(asset, code_lanes(asset), checks_version(asset), first, end, cells.view(start, stop), start)
+        for (key, asset), (first, end), start, stop in zip(graph.assets.items(), each, starts, starts[1:], strict=False)
+    }
+    return World(graph, states, now, cells, NothingPast() if past is None else past)
+
+
 def read_world(
-    graph: Graph, now: datetime, columns: Mapping[str, Any], failures: Iterable[tuple[str, str | None]]
+    graph: Graph,
+    now: datetime,
+    batches: Iterable[Columns],
+    failures: Callable[[], Iterable[tuple[str, str | None]]],
+    past: Past,
 ) -> World:
     """Return the world that the catalog's current cells describe.
 
-    `columns`: the arrays of the query `cells`, asked with `cell_members`. `failures`: cells whose last attempt failed.
+    `batches`: the rows of the query `cells`, asked with `cell_members`. `failures` returns, when the batches have
+    been read, the cells whose last attempt failed.
     """
-    states = {key: empty_state(asset, now) for key, asset in graph.assets.items()}
-    places = columns["place"]
-    if (places[1:] < places[:-1]).any():
-        order = np.argsort(places, kind="stable")
-        columns = {name: values[order] for name, values in columns.items()}
-    bounds = np.searchsorted(columns["place"], np.arange(len(states) + 1)).tolist()
-    for known, start, stop in zip(states.values(), bounds, bounds[1:], strict=False):
-        if start < stop:
-            fill(known, {name: values[start:stop] for name, values in columns.items()})
-    for asset, partition in failures:
-        state = states.get(AssetKey(asset))
-        if state is not None and (ordinal := state.ordinal(partition)) is not None:
-            state.failed[ordinal - state.first] = True
-    return World(graph, states, now)
-
-
-ColumnRows = Iterable[tuple[str | None, str, str, str]]
-"""Partition, and the name, type and digest of a column; the rows of a partition stand together."""
-
-
-def read_narrowed(world: World, digests: Callable[[AssetKey, list[str]], ColumnRows]) -> None:
-    """Fill in the narrowed tokens of every asset that is read by columns; `digests` asks for some columns."""
-    for asset in world.graph.assets.values():
-        for edge in asset.edges:
-            upstream = world.states[edge.upstream]
-            if edge.columns is not None and not upstream.asset.is_external:
-                upstream.narrowed[edge.columns] = zeros(len(upstream))
-    for key, state in world.states.items():
-        if not state.narrowed:
-            continue
-        names = sorted({name for names in state.narrowed for name in names})
-        for partition, rows in groupby(digests(key, names), key=lambda row: row[0]):
-            ordinal = state.ordinal(partition)
-            if ordinal is not None:
-                state.narrow(ordinal - state.first, [(name, kind, digest) for _, name, kind, digest in rows])
-
-
-def fill(state: AssetState, columns: Mapping[str, Any]) -> None:
-    """Put the recorded cells of one asset in their places; cells that the definition no longer has are left out.
-
-    `columns`: the arrays of the query `cells`, of this asset alone.
-    """
-    index = columns["ordinal"] - state.first
-    for row in np.flatnonzero(~columns["is_numbered"]).tolist():
-        found = state.ordinal(columns["partition"][row : row + 1].tolist()[0])  # NULL becomes None
-        index[row] = -1 if found is None else found - state.first
-    inside = (index >= 0) & (index < len(state))
-    rows, index = np.flatnonzero(inside), index[inside]
-    state.present[index] = True
-    for lanes, name in ((state.token, "token"), (state.recipe, "recipe"), (state.code, "code")):
-        lanes.a[index] = columns[f"{name}_a"][rows]
-        lanes.b[index] = columns[f"{name}_b"][rows]
-    state.checks[index] = np.where(columns["is_judged"], state.checks_version, columns["other_checks"])[rows]
-    state.version[index] = columns["version"][rows]
-    state.file[index] = columns["file"][rows]
-    state.rows[index] = columns["rows"][rows]
-    state.size_bytes[index] = columns["bytes"][rows]
-    state.signature[index] = columns["signature"][rows]
-    state.position[index] = columns["published_seq"][rows]
-
-
-def reread(state: AssetState, ordinals: Collection[int], columns: Mapping[str, Any], digests: ColumnRows) -> None:
-    """Bring some cells of an asset up to date, and no others.
-
-    `columns`: the arrays of the query `cells_of`. `digests`: of the columns that readers are narrowed to, of all cells.
-    """
-    keys = {state.key(ordinal) for ordinal in ordinals}
-    positions = np.array(sorted(ordinal - state.first for ordinal in ordinals), np.int64)
-    state.present[positions] = False
-    for lanes in state.narrowed.values():
-        lanes.a[positions], lanes.b[positions] = 0, 0
-    chosen = [row for row, key in enumerate(columns["partition"].tolist()) if key in keys]
-    fill(state, {name: values[chosen] for name, values in columns.items()})
-    for partition, rows in groupby(digests, key=lambda row: row[0]):
-        ordinal = state.ordinal(partition) if partition in keys else None
-        if ordinal is not None:
-            state.narrow(ordinal - state.first, [(name, kind, digest) for _, name, kind, digest in rows])
+    world = empty_world(graph, now, past)
+    states = list(world.states.values())
+    firsts = np.array([state.first for state in states], np.int64)
+    ends = np.array([state.end for state in states], np.int64)
+    starts = np.cumsum(ends - firsts) - (ends - firsts)
+    layout = Layout(starts, firsts, ends, lambda place, keys: states[place].index_of(keys))
+    for state, outside in zip(states, fill(world.cells, layout, batches).tolist(), strict=True):
+        state.outside = outside
+    for asset, partition in failures():
+        failed = world.states.get(AssetKey(asset))
+        if failed is not None and (ordinal := failed.ordinal(partition)) is not None:
+            failed.cells.failed[ordinal - failed.first] = True
+    return world
 
 
 def find_cell(world: World, cell: Cell) -> tuple[AssetState, int]:

@@ -76,5 +76,5 @@ kept AS (
     UNION ALL SELECT unnest([r.started_seq, r.ended_seq]) FROM run AS r SEMI JOIN at_work USING (run))
 SELECT bitstring_agg(r.seq, 1::BIGINT, $last::BIGINT)
 FROM record AS r ANTI JOIN kept ON kept.seq = r.seq, old
-WHERE r.seq < old.end_seq AND r.kind IN ('claimed', 'skipped', 'blocked', 'failed', 'judged', 'materialized', 'published',
+WHERE r.seq < old.end_seq AND r.kind IN ('claimed', 'found_fresh', 'skipped', 'blocked', 'failed', 'judged', 'materialized', 'published',
     'observed', 'run_started', 'run_ended')

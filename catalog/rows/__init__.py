@@ -6,8 +6,15 @@ end in the same tables: every rule goes by `seq`. A member that a payload lacks,
 
 from __future__ import annotations
 
-from . import cells, keeping, runs
+from . import cells, code, keeping, partition_sets, runs, skips
 from .statement import Statement
 
-STATEMENTS: tuple[Statement, ...] = (*runs.STATEMENTS, *cells.STATEMENTS, *keeping.STATEMENTS)
+STATEMENTS: tuple[Statement, ...] = (
+    *runs.STATEMENTS,
+    *code.STATEMENTS,
+    *skips.STATEMENTS,
+    *partition_sets.STATEMENTS,
+    *cells.STATEMENTS,
+    *keeping.STATEMENTS,
+)
 """Statements on the tables `<kind>_now` of payloads.py; that of a kind which the batch lacks is empty."""

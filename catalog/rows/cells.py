@@ -20,7 +20,9 @@ def _lanes(member: str, name: str) -> str:
     )
 
 
-_MADE = f"{_lanes('token', 'token')}, {_lanes('recipe', 'recipe')}, {_lanes('code_lanes', 'code')}"
+_MADE = ", ".join(
+    (_lanes("token", "token"), _lanes("recipe", "recipe"), _lanes("whole", "whole"), _lanes("code_lanes", "code"))
+)
 _POINTING = "published observed rolled_back materialized judged"
 
 STATEMENTS = (
@@ -56,9 +58,9 @@ STATEMENTS = (
     ),
     on(
         "materialized",
-        """
+        f"""
         INSERT INTO materialization_column
-        SELECT seq, position - 1, c[1], c[2], c[3]
+        SELECT seq, position - 1, c[1], c[2], {_lanes("c[3]", "digest")}
         FROM (SELECT seq, generate_subscripts(columns, 1) AS position, unnest(columns) AS c FROM materialized_now)
         """,
     ),
@@ -73,6 +75,20 @@ STATEMENTS = (
             UNION ALL SELECT max(seq), asset, max_by(scheme, seq) FROM numbering GROUP BY asset)
         SELECT seq, asset, scheme
         FROM (SELECT *, lag(seq) OVER w IS NULL OR scheme IS DISTINCT FROM lag(scheme) OVER w AS is_new
+            FROM made WINDOW w AS (PARTITION BY asset ORDER BY seq))
+        WHERE is_new AND seq > $applied
+        """,
+    ),
+    on(
+        "materialized",
+        """
+        INSERT INTO reading
+        WITH made AS (
+            SELECT seq, asset, nullif(reads, 'null') AS reads FROM materialized_now
+            UNION ALL SELECT max(seq), asset, max_by(reads, seq) FROM reading GROUP BY asset)
+        SELECT seq, asset, reads
+        FROM (SELECT *, lag(seq) OVER w IS NULL AND reads IS NOT NULL
+                OR lag(seq) OVER w IS NOT NULL AND reads IS DISTINCT FROM lag(reads) OVER w AS is_new
             FROM made WINDOW w AS (PARTITION BY asset ORDER BY seq))
         WHERE is_new AND seq > $applied
         """,
@@ -219,8 +235,8 @@ STATEMENTS = (
         "published rolled_back",
         """
         INSERT INTO made BY NAME
-        SELECT p.source_seq AS seq, p.ordinal, p.scheme, p.token_a, p.token_b, p.recipe_a, p.recipe_b, p.code_a,
-            p.code_b, p.signature
+        SELECT p.source_seq AS seq, p.ordinal, p.scheme, p.token_a, p.token_b, p.recipe_a, p.recipe_b, p.whole_a,
+            p.whole_b, p.code_a, p.code_b, p.signature
         FROM publication AS p JOIN older ON older.seq = p.source_seq
         QUALIFY row_number() OVER (PARTITION BY p.source_seq ORDER BY p.published_seq) = 1
         """,
@@ -231,7 +247,8 @@ STATEMENTS = (
         "materialized",
         """
         INSERT INTO unpublished
-        SELECT m.seq, m.ordinal, m.scheme, m.token_a, m.token_b, m.recipe_a, m.recipe_b, m.code_a, m.code_b
+        SELECT m.seq, m.ordinal, m.scheme, m.token_a, m.token_b, m.recipe_a, m.recipe_b, m.whole_a, m.whole_b,
+            m.code_a, m.code_b
         FROM made AS m ANTI JOIN move ON move.source_seq = m.seq
         WHERE m.seq IN (SELECT n.seq FROM materialized_now AS n)
         ORDER BY m.seq
@@ -252,7 +269,7 @@ STATEMENTS = (
         INSERT INTO publication
         SELECT v.asset, v.partition, m.ordinal, m.scheme, v.seq,
             lead(v.seq) OVER (PARTITION BY v.asset, v.partition ORDER BY v.seq), v.source_seq, m.token_a, m.token_b,
-            m.recipe_a, m.recipe_b, m.code_a, m.code_b, v.checks_version, m.signature
+            m.recipe_a, m.recipe_b, m.whole_a, m.whole_b, m.code_a, m.code_b, v.checks_version, m.signature
         FROM move AS v JOIN made AS m ON m.seq = v.source_seq
         ORDER BY v.seq, v.source_seq
         """,

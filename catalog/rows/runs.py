@@ -55,9 +55,11 @@ STATEMENTS = (
         MERGE INTO run USING start AS s ON run.run IS NOT DISTINCT FROM s.run
         WHEN MATCHED THEN UPDATE SET kind = s.kind, selection = s.selection, partitions = s.partitions,
             force = s.force, atomic = s.atomic, cells = s.cells, ended_at = NULL, state = 'running', made = NULL,
-            fresh = NULL, failed = NULL, blocked = NULL, seconds = NULL, by_seq = s.by_seq, ended_seq = NULL
+            fresh = NULL, failed = NULL, blocked = NULL, seconds = NULL, by_seq = s.by_seq, ended_seq = NULL,
+            plan = s.plan
         WHEN NOT MATCHED THEN INSERT VALUES (s.run, s.kind, s.selection, s.partitions, s.force, s.atomic, s.cells,
-            s.first_at, NULL, 'running', NULL, NULL, NULL, NULL, NULL, s.by_seq, s.first_seq, NULL)
+            s.first_at, NULL, 'running', NULL, NULL, NULL, NULL, NULL, s.by_seq, s.first_seq, NULL,
+            s.plan)
         """,
     ),
     on(
@@ -88,6 +90,5 @@ STATEMENTS = (
         SELECT seq, "at", run, step, asset, partition, error, message, traceback FROM failed_now
         """,
     ),
-    on("skipped", 'INSERT INTO skip SELECT seq, "at", run, asset, unnest(cells) FROM skipped_now'),
     on("blocked", 'INSERT INTO block SELECT seq, "at", run, asset, unnest(cells), reason FROM blocked_now'),
 )

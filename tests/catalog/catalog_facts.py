@@ -192,6 +192,40 @@ def skipped(asset: str, cells: Iterable[str | None]) -> Fact:
     return "skipped", {"run": RUN, "asset": asset, "cells": list(cells)}
 
 
+def skipped_ranges(asset: str, *ranges: tuple[int, int], run: str = RUN) -> Fact:
+    """The keys of ordinals are p0, p1, ..."""
+    return "skipped", {
+        "run": run,
+        "position": 1,
+        **_looked(asset, ranges),
+        "reads": [["up", "u", 0, 9, digest("u")[:32]]],
+    }
+
+
+def found_fresh(*assets: tuple[str, list[tuple[int, int]]], run: str = RUN) -> Fact:
+    listed = [_looked(asset, ranges) for asset, ranges in assets]
+    return "found_fresh", {"run": run, "position": 1, "assets": listed}
+
+
+def _looked(asset: str, ranges: Iterable[tuple[int, int]]) -> dict[str, Any]:
+    return {
+        "asset": asset,
+        "scheme": "daily",
+        "ranges": [[first, last, f"p{first}", f"p{last}"] for first, last in ranges],
+        "number": sum(last - first + 1 for first, last in ranges),
+        "code_version": digest(f"code of {asset}")[:32],
+        "recipes": digest("recipes")[:32],
+    }
+
+
+def partitions_added(name: str, *keys: str) -> Fact:
+    return "partitions_added", {"set": name, "keys": list(keys)}
+
+
+def partitions_removed(name: str, *keys: str) -> Fact:
+    return "partitions_removed", {"set": name, "keys": list(keys)}
+
+
 def blocked(asset: str, cells: Iterable[str | None]) -> Fact:
     return "blocked", {"run": RUN, "asset": asset, "cells": list(cells), "reason": "an upstream failed"}
 
@@ -235,6 +269,10 @@ def _facts() -> st.SearchStrategy[Fact]:
             st.builds(withdrawn, asset),
             st.builds(skipped, asset, cells),
             st.builds(blocked, asset, cells),
+            st.builds(skipped_ranges, asset, st.sampled_from([(0, 0), (1, 3)]), run=run),
+            st.builds(lambda asset: found_fresh((asset, [(0, 0), (2, 5)]), ("b", [(1, 1)])), asset),
+            st.builds(lambda keys: partitions_added("shops", *keys), st.lists(st.sampled_from("xyz"), max_size=3)),
+            st.builds(lambda keys: partitions_removed("shops", *keys), st.lists(st.sampled_from("xyz"), max_size=3)),
             st.builds(lambda asset, version: collected((asset, version)), asset, version),
             st.builds(column_lineage, asset, version, lineage),
             st.just(("pardoned", {"asset": "a", "cells": 1})),

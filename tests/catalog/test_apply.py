@@ -165,7 +165,7 @@ def test_every_record_of_a_run_lands_in_its_tables(tmp_path: Path) -> None:
             ],
             "other_record": [],
             "run": [
-                (RUN, "materialize", "*", None, False, False, 1, nine, nine, "failed", 1, 2, 3, 4, 1.5, 1, 4, 21)
+                (RUN, "materialize", "*", None, False, False, 1, nine, nine, "failed", 1, 2, 3, 4, 1.5, 1, 4, 21, None)
             ],
             "claim": [
                 (6, RUN, STEP, "a", 1, eight),
@@ -176,20 +176,22 @@ def test_every_record_of_a_run_lands_in_its_tables(tmp_path: Path) -> None:
                 (7, nine, RUN, STEP, "a", "p1", made, code, 3, 300, None, 1, 0.25),
                 (17, nine, RUN, STEP, "a", "p2", secret, code, 3, 300, "elsewhere", 1, 0.25),
             ],
-            "unpublished": [(17, 5, "daily", *_lanes(secret), *recipe, *code_lanes)],
+            "unpublished": [(17, 5, "daily", *_lanes(secret), *recipe, None, None, *code_lanes)],
             "materialization_input": [(7, "up", "up", 4, 5, _lanes(digest("read"))[0])],
             "materialization_column": [
-                (7, 0, "id", "int64", made[:32]),
-                (7, 1, "name", "string", made[32:]),
-                (17, 0, "id", "int64", secret[:32]),
-                (17, 1, "name", "string", secret[32:]),
+                (7, 0, "id", "int64", *_lanes(made[:32])),
+                (7, 1, "name", "string", *_lanes(made[32:])),
+                (17, 0, "id", "int64", *_lanes(secret[:32])),
+                (17, 1, "name", "string", *_lanes(secret[32:])),
             ],
             "observed": [(5, nine, RUN, "up", "p1", seen)],
+            "code_part": [],
+            "reading": [],
             "numbering": [(5, "up", "daily"), (7, "a", "daily")],
             "publication": [
-                ("a", "p1", 4, "daily", 9, None, 7, *_lanes(made), *recipe, *code_lanes, checks, None),
-                ("up", "p1", 4, "daily", 5, 15, 5, *_lanes(seen), *[None] * 5, "1 2"),
-                ("up", "p1", 4, "daily", 15, None, 5, *_lanes(seen), *[None] * 5, "1 2"),
+                ("a", "p1", 4, "daily", 9, None, 7, *_lanes(made), *recipe, None, None, *code_lanes, checks, None),
+                ("up", "p1", 4, "daily", 5, 15, 5, *_lanes(seen), *[None] * 7, "1 2"),
+                ("up", "p1", 4, "daily", 15, None, 5, *_lanes(seen), *[None] * 7, "1 2"),
             ],
             "rollback": [(15, nine, "up", "p1", seen, "as of record 5", "why not")],
             "judged": [
@@ -197,7 +199,10 @@ def test_every_record_of_a_run_lands_in_its_tables(tmp_path: Path) -> None:
                  '{"share":0.5}')
             ],
             "failure": [(11, nine, RUN, OTHER_STEP, "a", "p2", "StepError", "no", "line 1")],
-            "skip": [(12, nine, RUN, "a", "p3"), (12, nine, RUN, "a", "p4")],
+            "skip": [(12, nine, RUN, "a", key, key, None, None, None, False) for key in ("p3", "p4")],
+            "comparison": [],
+            "comparison_input": [],
+            "partition_key": [],
             "block": [
                 (13, nine, RUN, "a", "p5", "an upstream failed"),
                 (13, nine, RUN, "a", None, "an upstream failed"),
@@ -220,23 +225,30 @@ def test_the_cells_for_planning_have_a_key_only_where_they_are_numbered_otherwis
     for asset, partition, ordinal, checks in (("b", "p1", 1, "k"), ("a", "p10", 10, "k"), ("c", "p9", 9, None)):
         facts += [materialized(asset, partition, ordinal=ordinal), published((asset, partition, "v", checks))]
     facts += [observed("b", None, "v")]
-    asked = {"assets": ["a", "b"], "schemes": ["hourly", "daily"], "checks": ["k", ""]}
+    asked = {"assets": ["a", "b"], "schemes": ["hourly", "daily"], "checks": ["k", ""], "first": 0, "end": 100}
     with _index() as connection:
         apply(connection, _lines(tmp_path, facts))
         found = connection.sql(load("cells"), params=asked).fetchnumpy()
-        one = connection.sql(load("cells_of"), params={"asset": "b"}).fetchnumpy()
-    assert [*one] == [name for name in found if name != "place"]
-    rows = sorted(zip(*(found[name].tolist() for name in found), strict=True), key=lambda row: (row[0], row[3]))
+        ids = found["id"][found["is_renumbered"]].tolist()
+        keys = connection.sql(load("cell_keys"), params={"ids": ids}).fetchall()
+        told = {"assets": asked["assets"], "schemes": asked["schemes"], "position": 10**6}
+        details = connection.sql(load("cell_details"), params=told).fetchall()
+    columns = [values.tolist() for name, values in found.items() if name != "id"]
+    rows = sorted(zip(*columns, strict=True), key=lambda row: (row[0], row[2]))
+    assert [key for _, key in keys] == ["p10"]
     lanes, made = _lanes(digest("v")), (*_lanes(digest("recipe")),)
     file = f"{digest('v')}.parquet"
     assert rows == [
-        (0, False, "p10", 10, 5, *lanes, *made, *_lanes(digest("code of a")), True, None, digest("v"), f"a/{file}", 3,
-         300, None),
-        (1, True, None, 0, 8, *lanes, *[0] * 4, False, None, digest("v"), None, 0, 0, "1 2"),
-        (1, True, None, 1, 3, *lanes, *made, *_lanes(digest("code of b")), False, "k", digest("v"), f"b/{file}", 3,
-         300, None),
-    ]  # fmt: skip
-    assert str(found["token_a"].dtype) == str(found["recipe_b"].dtype) == "uint64"
+        (0, True, 10, 5, *lanes, *made, *_lanes(digest("code of a")), False, True),
+        (1, False, 0, 8, *lanes, *[0] * 4, False, False),
+        (1, False, 1, 3, *lanes, *made, *_lanes(digest("code of b")), False, False),
+    ]
+    assert str(found["token_a"].dtype) == str(found["whole_b"].dtype) == "uint64"
+    assert sorted(details, key=lambda row: (row[0], row[3])) == [
+        (0, True, "p10", 10, digest("v"), f"a/{file}", 3, 300, None, "k"),
+        (1, False, None, 0, digest("v"), None, 0, 0, "1 2", None),
+        (1, False, None, 1, digest("v"), f"b/{file}", 3, 300, None, "k"),
+    ]
 
 
 def test_applying_records_again_changes_nothing(tmp_path: Path) -> None:
@@ -294,7 +306,7 @@ def test_a_record_that_was_pruned_is_passed_over(tmp_path: Path) -> None:
 
 def test_a_payload_without_its_members_is_applied_as_far_as_it_goes(tmp_path: Path) -> None:
     kinds = sorted(KINDS)
-    assert len(kinds) == 19
+    assert len(kinds) == 23
     facts: list[Fact] = [(kind, {}) for kind in kinds]
     facts += [("materialized", {"asset": ["a"], "token": "xyz", "rows": "many", "inputs": [["up"]], "columns": "no"})]
     facts += [materialized()]

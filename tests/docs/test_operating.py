@@ -8,9 +8,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from test_documentation import ROOT, blocks
 
+from assets_core import partitions_of
 from assets_core.project import find_project
 
 PAGE = ROOT / "docs/operating.md"
@@ -23,6 +25,14 @@ RATE = 1
 @asset()
 def total() -> pl.DataFrame:
     return pl.DataFrame({"n": [RATE]})
+"""
+
+DYNAMIC = """
+from assets_core import DynamicPartitions, Partition
+
+@asset(partitions=DynamicPartitions("deliveries"))
+def delivered(partition: Partition) -> pl.DataFrame:
+    return pl.DataFrame({"delivery": [partition.key]})
 """
 
 
@@ -38,9 +48,9 @@ def test_the_commands_of_the_page_on_operating_work_in_order(tmp_path: Path) -> 
         assert done.returncode == 0, f"{command}: {done.stderr}"
 
     run("assets materialize")
-    (project / "definitions" / "assets.py").write_text(DEFINITIONS.replace("RATE = 1", "RATE = 2"))
+    (project / "definitions" / "assets.py").write_text(DEFINITIONS.replace("RATE = 1", "RATE = 2") + DYNAMIC)
     commands = [line for block in blocks(PAGE, "sh") for line in block.splitlines()]
-    assert len(commands) == 13
+    assert len(commands) == 17
     for command in commands:
         assert command.startswith("assets ")
         if "restore" in command:
@@ -51,7 +61,14 @@ def test_the_commands_of_the_page_on_operating_work_in_order(tmp_path: Path) -> 
             (project / "assets.toml").write_text(blocks(PAGE, "toml")[0])
     settings = find_project(project).settings
     assert (settings.name, settings.signing_key, settings.journal_days) == ("operated", "signing.pem", 400)
+    assert settings.record_idle_runs
     assert '"signature": "' in (project / "anchors.jsonl").read_text()
+    (project / "landing").mkdir()
+    (project / "landing" / "friday.csv").touch()
+    names: dict[str, Any] = {}
+    exec(compile(blocks(PAGE, "python")[0], str(PAGE), "exec"), names)  # noqa: S102  # the example itself
+    names["see_deliveries"](project)
+    assert partitions_of(find_project(project), "deliveries").keys == ("two days/later", "friday.csv")
 
 
 def test_every_setting_is_on_a_page() -> None:

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from test_documentation import ROOT, blocks
 
+from assets_core import add_partitions, remove_partitions
 from assets_core.materialize import materialize
 from assets_core.project import find_project
 from catalog.session import Catalog
 
 DEFINITIONS = """
 import polars as pl
-from assets_core import DailyPartitions, Partition, asset, check, sql_asset
+from assets_core import DailyPartitions, DynamicPartitions, Partition, asset, check, sql_asset
 
 DAYS = DailyPartitions("2024-01-01", "2024-01-04")
 
@@ -34,6 +35,10 @@ def is_small(second: pl.DataFrame) -> bool:
     return second["twice"].max() < 3
 
 sql_asset("total", "SELECT sum(n) AS n FROM first")
+
+@asset(partitions=DynamicPartitions("shops"))
+def sold(partition: Partition) -> pl.DataFrame:
+    return pl.DataFrame({"shop": [partition.key]})
 """
 
 VERSION = "SELECT version FROM cell WHERE asset = ? AND partition = '2024-01-01'"
@@ -48,6 +53,8 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> list[list[dict[str, Any]]
     for number in (1, 2):
         (root / "definitions" / "assets.py").write_text(DEFINITIONS.replace("NUMBER", str(number)))
         materialize(find_project(root))
+    add_partitions(find_project(root), "shops", ["berlin", "rome"])
+    remove_partitions(find_project(root), "shops", ["berlin"])
     answers = []
     with Catalog(root / ".assets").read() as connection:
         ((version,),) = connection.sql(VERSION, params=["first"]).fetchall()
@@ -62,8 +69,8 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> list[list[dict[str, Any]]
     return answers
 
 
-def test_there_are_twenty_questions_and_each_has_an_answer(asked: list[list[dict[str, Any]]]) -> None:
-    assert len(asked) == 20
+def test_there_are_twenty_one_questions_and_each_has_an_answer(asked: list[list[dict[str, Any]]]) -> None:
+    assert len(asked) == 21
     nothing = [number for number, rows in enumerate(asked, 1) if not rows]
     assert nothing == [19], json.dumps(asked, default=str)[:2000]  # nothing was removed, rolled back or lost
 
@@ -88,5 +95,6 @@ def test_the_answers_are_true(asked: list[list[dict[str, Any]]]) -> None:
     ]
     assert [row["state"] for row in answer(13)] == ["failed", "failed"]
     assert answer(16) == [{"column_name": "n", "upstream": "first", "upstream_column": "n", "how": "transformed"}]
-    assert {row["asset"] for row in answer(18)} == {"first", "second", "total"}
+    assert {row["asset"] for row in answer(18)} == {"first", "second", "sold", "total"}
     assert {row["asset"]: row["files"] for row in answer(20)} == {"first": 3, "second": 2, "total": 1}
+    assert [(row["key"], row["removed_at"] is None) for row in answer(21)] == [("berlin", False), ("rome", True)]

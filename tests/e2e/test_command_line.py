@@ -28,7 +28,8 @@ COMMANDS = [
     ("lineage",),
     ("rollback",),
     ("gc",),
-    *(("audit", command) for command in ("verify", "anchor", "prove", "key")),
+    *(("partitions", command) for command in ("list", "add", "remove")),
+    *(("audit", command) for command in ("verify", "anchor", "prove", "key", "skips")),
     *(("catalog", command) for command in ("tables", "query", "rebuild", "compact", "backup", "restore")),
 ]
 RUN = {"run", "made", "fresh", "failed", "blocked", "withheld", "seconds"}
@@ -85,7 +86,7 @@ def test_the_version_is_printed() -> None:
 @pytest.mark.parametrize(
     ("arguments", "members"),
     [
-        (("plan", "--force"), {"stale", "steps"}),
+        (("plan", "--force"), {"stale", "causes", "forecast", "groups", "steps"}),
         (("materialize",), RUN),
         (("materialize", "summed", "--force"), RUN),
         (("backfill", "*", "--partitions", "2024"), RUN),
@@ -127,7 +128,15 @@ def test_a_planned_step_in_json_has_exactly_the_documented_members(project: Proj
     assert by_cell["summed", None] == {
         "asset": "summed",
         "partition": None,
-        "causes": [{"kind": "missing"}, {"kind": "upstream_will_run", "upstream": "marts/final", "partitions": []}],
+        "causes": [
+            {"kind": "missing"},
+            {
+                "kind": "upstream_will_run",
+                "upstream": "marts/final",
+                "partitions": [],
+                "roots": [{"asset": "marts/final", "kind": "missing"}, {"asset": "regions", "kind": "missing"}],
+            },
+        ],
         "provisional": False,
         "blocked": False,
     }
@@ -321,7 +330,7 @@ def test_values_that_would_break_the_lines_of_a_pipe_are_kept_on_theirs(made: Pr
 def test_an_error_of_the_product_itself_asks_to_be_reported_and_ends_with_code_3(
     made: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(materialize, "read_world", None)
+    monkeypatch.setattr(materialize, "recorded_world", None)
     outcome = made.run("status")
     assert outcome.code == 3
     assert "please report" in outcome.err

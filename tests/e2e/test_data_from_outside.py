@@ -208,7 +208,7 @@ def test_a_version_function_says_what_is_there_and_none_says_that_it_is_not(vers
     (step,) = versioned.must("plan", "--json").value["steps"]
     assert (step["partition"], step["causes"]) == (
         "2024-01-01",
-        [{"kind": "input_changed", "upstream": "table", "partitions": ["2024-01-01"]}],
+        [{"kind": "source_changed", "upstream": "table", "partitions": ["2024-01-01"]}],
     )
 
 

@@ -205,7 +205,7 @@ FILES: dict[str, tuple[str | bytes, int, str, str]] = {
         "/* asset\npartitions = {kind = 'dayly', start = '2024-01-01'}\n*/\nSELECT 1\n",
         1,
         "'dayly' is not a kind of partitions (did you mean 'daily'?)",
-        "use one of hourly, daily",
+        "use one of minute, hourly, daily",
     ),
     "schema.sql": ("/* asset\nschema = 'definitions.good:No'\n*/\nSELECT 1\n", 1, "'definitions.good:No'", "package"),
     "empty.sql": ("/* asset */\n", 1, "there are 0 statements", "write one SELECT"),

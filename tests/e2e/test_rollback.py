@@ -102,7 +102,7 @@ def test_a_cell_goes_back_to_a_version_by_its_first_digits_and_nothing_is_copied
 def test_what_was_made_of_other_code_is_stale_and_so_is_what_reads_it(twice: Project) -> None:
     twice.must("rollback", f"days@{FIRST}", "--to", str(first_publication(twice)))
     assert causes(twice) == {
-        f"days@{FIRST}": {"code_changed"},
+        f"days@{FIRST}": {"code_changed", "rolled_back"},
         "total": {"input_changed", "upstream_will_run"},
     }
     told = twice.must("explain", f"days@{FIRST}").out

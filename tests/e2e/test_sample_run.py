@@ -128,11 +128,11 @@ def test_another_limit_of_lateness_makes_its_users_stale_and_their_readers_provi
         rule.write_text(before.replace("LATE_AFTER_MINUTES = 15", "LATE_AFTER_MINUTES = 20"))
         printed = sample.must("plan")
         assert {row[0]: (row[1], row[3]) for row in printed.rows} == {
-            "daily_punctuality": ("59", "code changed"),
-            "destination_months": ("2", "code changed"),
+            "daily_punctuality": ("59", "code changed: nycflights.punctuality:LATE_AFTER_MINUTES"),
+            "destination_months": ("2", "code changed: nycflights.punctuality:LATE_AFTER_MINUTES"),
             "rolling_punctuality": (
                 "59",
-                "upstream will run: daily_punctuality@2013-01-01..2013-02-28",
+                "upstream will run: daily_punctuality@2013-01-01..2013-02-28, since daily_punctuality: code changed",
             ),
         }
         rule.write_text("# Who is late?\n" + before.replace("LATE_AFTER_MINUTES = 15", "LATE_AFTER_MINUTES  =  15"))
@@ -151,7 +151,7 @@ def test_lineage_leads_from_the_year_of_a_carrier_to_the_raw_deliveries(sample: 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_example_in_the_help_of_a_command_works_on_the_sample(sample: Project, command: str) -> None:
     text = " ".join(run_here(command, "--help").out.split())
-    found = re.search(r"Example: (assets .*?) (?:Arguments|Options):", text)
+    found = re.search(r"Example: (assets .*?) (?:Example|Arguments|Options):", text)
     assert found is not None
     words = shlex.split(found[1].replace("2013-06-30", "2013-02-28").replace("2013-03", "2013-02"))
     assert words[:2] == ["assets", command]

@@ -49,13 +49,13 @@ STEPS: Mapping[str, frozenset[str]] = {
     "append_after_crash": APPEND | {"journal: cut an incomplete line"},
     "apply": APPLY,
     "rebuild": REPLACE,
-    "migrate": REPLACE | {"definitions: note"},
-    "publish": PUBLISH | APPEND | APPLY,
+    "migrate": REPLACE | {"definitions: note", "outputs: note"},
+    "publish": PUBLISH | APPEND | APPLY | {"outputs: note"},
     "publish_first": PUBLISH | APPEND | APPLY | REPLACE | {"journal: new segment", "data: make folder"},
     "compact": COMPACT,
     "prune": COMPACT | APPEND | REPLACE | {"index: remove", "lineage: write"},
     "gc": APPEND | {"folder: make", "index lock: open", "collection: remove file", "data: fsync folder"},
-    "rollback": APPEND | {"folder: make", "index lock: open", "definitions: note"},
+    "rollback": APPEND | {"folder: make", "index lock: open", "definitions: note", "outputs: note"},
     "anchor": APPEND | {"folder: make", "journal: new segment"},
 }
 """What each operation does: a step that is new, or not reached any more, fails the suite."""

@@ -1,0 +1,2 @@
+-- The number behind the last row of the table publication.
+SELECT coalesce(max(rowid), -1) + 1 AS rows FROM publication
