@@ -27,7 +27,7 @@ from .planning.observe import Observation, VersionFunctions, observe
 from .planning.outputs import expire, look_at_files
 from .planning.plan import Plan, make_plan
 from .planning.plan_file import PlanFile
-from .planning.state import World
+from .planning.world import World
 from .project import Project
 
 
@@ -122,6 +122,10 @@ def materialize(
     if agreed is not None:
         agreed.require(planned)
     if not planned.stale and not project.settings.record_idle_runs:
+        if view.records.redefines(view.world.graph):
+            from .execution.conduct import declare
+
+            declare(project, view.world.graph, view.records, view.position)
         return RunResult(None, fresh=planned.fresh)
     from .execution.conduct import conduct  # imports the engine and what the project imports
 

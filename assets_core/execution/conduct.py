@@ -31,7 +31,7 @@ from ..model.run import Progress, Records, RunRequest, RunResult
 from ..planning.history import recorded_world
 from ..planning.observe import Observation
 from ..planning.plan import Plan
-from ..planning.state import World
+from ..planning.world import World
 from ..project import Project
 from . import facts
 from .actor import open_journal
@@ -108,6 +108,16 @@ def conduct(
                     with suppress(CatalogError):  # perhaps because of what ended the run; then the next one ends it
                         journal.turn(lambda lines: [] if _ends(lines, run) else [facts.interrupted(run)])
                 raise
+
+
+def declare(project: Project, graph: Graph, records: Records, known: Tail) -> None:
+    """Record definitions that are new, changed or gone, where there is nothing to run."""
+    journal = open_journal(project, known)
+    try:
+        journal.turn(lambda _: _declarations(graph, records))
+    finally:
+        journal.close()
+    Catalog(project.state).refresh()
 
 
 def _remember(plan: Plan) -> None:

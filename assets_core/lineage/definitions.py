@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import UserError
 from ..model.keys import split_dimensions
-from ..model.partitions import Partitions, ProductPartitions, parse_partitions
+from ..model.partitions import Partitions, ProductPartitions, dynamic_names, parse_partitions
 from .facets import Json, column_lineage_facet, dataset_facets, facet, job_facets, schema_facet
 
 _LISTED_PARTITIONS = 31
@@ -85,10 +85,15 @@ class Definition:
         except UserError:
             return None
 
+    @functools.cached_property
+    def _is_dynamic(self) -> bool:
+        return self.partitions is not None and bool(dynamic_names(self.partitions))
+
     def key(self, ordinal: int) -> str | None:
-        """Return the partition key of an ordinal; None where the partitions in force have none."""
+        """Return the partition key of an ordinal; None where the partitions in force have none, or where keys that are
+        recorded by themselves decide it."""
         try:
-            return None if self.partitions is None else self.partitions.key(ordinal)
+            return None if self.partitions is None or self._is_dynamic else self.partitions.key(ordinal)
         except (UserError, IndexError, OverflowError, ValueError):
             return None
 
@@ -101,7 +106,7 @@ class Definition:
         return self._nominal_times[first, last]
 
     def _new_nominal_time(self, first: str | None, last: str | None) -> Json | None:
-        if self.partitions is None or first is None or last is None:
+        if self.partitions is None or self._is_dynamic or first is None or last is None:
             return None
         try:
             start = self.partitions.partition(self.partitions.ordinal(first)).start

@@ -196,6 +196,8 @@ def _are_installed(versions: Mapping[str, str]) -> bool:
 
 def _is_installed(path: str) -> bool:
     """Tell whether a path belongs to Python or to installed packages, whose versions are watched as a whole."""
+    if path.startswith("/dev/shm/"):  # noqa: S108  # a file system in memory, not a device
+        return False
     return f"{path}/".startswith((*(f"{folder}/" for folder in _package_folders()), "/dev/", "/proc/", "/sys/"))
 
 

@@ -5,11 +5,13 @@ Returned by `materialize` and printed by the commands.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .checks import CheckResult
+from .graph import Graph
 from .keys import AssetKey, Cell
 
 
@@ -25,6 +27,15 @@ class Records:
     declared: Mapping[str, str]
     open_runs: Mapping[str, tuple[int, int]]
     columns: Mapping[AssetKey, Sequence[tuple[str, str]]]
+
+    def redefines(self, graph: Graph) -> bool:
+        """Tell whether an asset is gone, or its partitions are others: readers of the data go by what is recorded."""
+        for key, document in self.declared.items():
+            asset = graph.assets.get(AssetKey(key))
+            now = None if asset is None or asset.partitions is None else asset.partitions.describe()
+            if asset is None or json.loads(document)["partitions"] != now:
+                return True
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,3 +177,23 @@ def test_data_as_of_an_earlier_record_is_that_of_the_keys_of_then(shops: Project
     assert [row["shop"] for row in shops.query("FROM sales ORDER BY shop")] == ["b", "c"]
     past = shops.must("query", "FROM sales ORDER BY shop", "--as-of", then, "--json").value
     assert [row["shop"] for row in past] == ["a", "b"]
+
+
+def test_lineage_goes_on_where_a_dimension_of_a_product_is_dynamic(project: Project) -> None:
+    project.define("""
+        import polars as pl
+        from assets_core import DailyPartitions, DynamicPartitions, Partition, ProductPartitions, asset
+
+        DAYS = DailyPartitions("2024-01-01", "2024-01-03")
+
+        @asset(partitions=ProductPartitions(day=DAYS, place=DynamicPartitions("places")))
+        def sales(partition: Partition) -> pl.DataFrame:
+            return pl.DataFrame({"key": [partition.key]})
+
+        @asset()
+        def total(sales: pl.DataFrame) -> pl.DataFrame:
+            return sales
+    """)
+    project.must("partitions", "add", "places", "eu", "us")
+    assert project.must("materialize", "--json").value["made"] == 5
+    assert len(project.must("lineage", "events").out.splitlines()) == 12

@@ -210,3 +210,23 @@ def test_days_of_another_zone_are_other_days_under_the_same_keys(project: Projec
     before = project.tail
     project.must("materialize")
     assert project.made(behind=before) == days(3, 5), "the same content: what reads it is fresh"
+
+
+def test_a_redefinition_that_makes_nothing_stale_counts_for_whoever_reads_the_data(project: Project) -> None:
+    text = """
+        import polars as pl
+        from assets_core import DailyPartitions, Partition, asset
+
+        @asset(partitions=DailyPartitions("2024-01-{start:02}", "2024-01-06"))
+        def cells(partition: Partition) -> pl.DataFrame:
+            return pl.DataFrame({{"key": [partition.key]}})
+    """
+    project.define(text.format(start=3))
+    project.must("materialize")
+    for start, keys in ((5, ["2024-01-05"]), (3, ["2024-01-03", "2024-01-04", "2024-01-05"])):
+        project.define(text.format(start=start))
+        assert project.must("materialize").err.startswith("nothing to do")
+        assert [row["key"] for row in project.query("SELECT key FROM cells ORDER BY key")] == keys
+        records = project.journal
+        assert project.must("materialize").err.startswith("nothing to do")
+        assert project.journal == records
