@@ -116,7 +116,8 @@ COMMENT ON COLUMN claim.started_at IS 'UTC time it began on the worker';
 
 CREATE TABLE materialized (
     seq BIGINT, "at" TIMESTAMP, run VARCHAR, step INTEGER, asset VARCHAR, partition VARCHAR, version VARCHAR,
-    code_version VARCHAR, rows BIGINT, bytes BIGINT, file VARCHAR, position BIGINT, seconds DOUBLE
+    code_version VARCHAR, rows BIGINT, bytes BIGINT, file VARCHAR, position BIGINT, seconds DOUBLE,
+    file_digest_a UBIGINT, file_digest_b UBIGINT
 );
 COMMENT ON TABLE materialized IS 'Every materialization, published or not, one row each; see the view materialization.';
 COMMENT ON COLUMN materialized.seq IS 'sequence number of the materialized record';
@@ -132,6 +133,8 @@ COMMENT ON COLUMN materialized.bytes IS 'size of the file in bytes';
 COMMENT ON COLUMN materialized.file IS 'path below .assets/data where it is not asset/version.parquet; empty where none was recorded';
 COMMENT ON COLUMN materialized.position IS 'sequence number as of which the inputs were read';
 COMMENT ON COLUMN materialized.seconds IS 'how long it took';
+COMMENT ON COLUMN materialized.file_digest_a IS 'first lane of the digest of the file''s bytes; NULL in older records';
+COMMENT ON COLUMN materialized.file_digest_b IS 'second lane of it';
 
 CREATE TABLE unpublished (
     seq BIGINT, ordinal BIGINT, scheme VARCHAR, token_a UBIGINT, token_b UBIGINT, recipe_a UBIGINT,

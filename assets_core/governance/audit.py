@@ -83,10 +83,10 @@ def _finding(catalog: Catalog, problem: Problem) -> Finding:
 def _wrong_files(catalog: Catalog, folder: Path, files: Sequence[tuple[Any, ...]]) -> Iterator[Finding]:
     def look(file: tuple[Any, ...]) -> str | None:
         path = folder / file[3]
-        return wrong_with(path, file[2]) if path.is_file() else "the file is missing"
+        return wrong_with(path, file[2], file[5]) if path.is_file() else "the file is missing"
 
     with ThreadPoolExecutor() as pool:
-        for (asset, partition, _, file, seq), wrong in zip(files, pool.map(look, files), strict=True):
+        for (asset, partition, _, file, seq, _), wrong in zip(files, pool.map(look, files), strict=True):
             if wrong is None:
                 continue
             own = str(Cell(AssetKey(asset), partition))

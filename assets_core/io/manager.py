@@ -30,11 +30,15 @@ class Staged:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Data at its final, immutable place. `file` is relative to the store; `table` is what is still in memory."""
+    """Data at its final, immutable place. `file` is relative to the store; `table` is what is still in memory.
+
+    `file_digest`: BLAKE3 of the file's bytes, 32 hex digits.
+    """
 
     data: DataVersion
     file: str
     size_bytes: int
+    file_digest: str
     table: pa.Table | None = None
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from blake3 import blake3
 
 from ..errors import InputError
 from ..model.keys import AssetKey
@@ -29,6 +30,8 @@ _ROWS_A_GROUP = 1 << 20
 _COMPRESSION: Literal["zstd"] = "zstd"
 _COMPRESSION_OF_SMALL: Literal["snappy"] = "snappy"  # starting zstd takes longer than a small table saves
 _SMALL_BYTES = 1 << 16
+_PART_BYTES = 1 << 20
+_DIGEST_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +55,9 @@ class ParquetStore:
                 return None
             file = f"{asset}/{staged.data.digest}.parquet"
             final = self.folder / file
-            size_bytes = self._make_durable(staged, temporary)
+            size_bytes, file_digest = self._make_durable(staged, temporary)
             _rename(temporary, final)  # over an equal file too: so a damaged one is mended
-            return Stored(staged.data, file, size_bytes, staged.table)
+            return Stored(staged.data, file, size_bytes, file_digest, staged.table)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
@@ -83,11 +86,11 @@ class ParquetStore:
         self._write(stream.schema, rest(), temporary)
         return Staged(hasher.finish(), None, temporary)
 
-    def _make_durable(self, staged: Staged, temporary: Path) -> int:
-        """Bring staged data to the disk, whole; return the file's size."""
+    def _make_durable(self, staged: Staged, temporary: Path) -> tuple[int, str]:
+        """Bring staged data to the disk, whole; return size and digest of the file."""
         if staged.table is None:
             make_durable(temporary)
-            return temporary.stat().st_size
+            return temporary.stat().st_size, _file_digest(temporary)
         buffer = pa.BufferOutputStream()
         compression = _COMPRESSION if staged.table.nbytes > _SMALL_BYTES else _COMPRESSION_OF_SMALL
         pq.write_table(
@@ -103,7 +106,7 @@ class ParquetStore:
             while view:
                 view = view[file.write(view) :]
             os.fsync(file.fileno())
-        return len(data)
+        return len(data), blake3(memoryview(data)).hexdigest(_DIGEST_BYTES)
 
     def _write(self, schema: pa.Schema, tables: Iterator[pa.Table] | Sequence[pa.Table], path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -133,9 +136,23 @@ def _version_of(path: Path) -> DataVersion:
     return hasher.finish()
 
 
-def wrong_with(path: Path, version: str) -> str | None:
-    """Return what is wrong with a published file, None where it holds the content of that version."""
+def _file_digest(path: Path) -> str:
+    hasher = blake3()
+    with path.open("rb", buffering=0) as file:  # no memory map: one of a file that is cut meanwhile ends the process
+        while part := file.read(_PART_BYTES):
+            hasher.update(part)
+    return hasher.hexdigest(_DIGEST_BYTES)
+
+
+def wrong_with(path: Path, version: str, digests: Collection[str]) -> str | None:
+    """Return what is wrong with a published file, None where it is as it was written.
+
+    `digests`: of the bytes that it was written with, each time. Where none was recorded, its content decides: that says
+    nothing of what else is in a file, as the statistics by which readers leave out rows.
+    """
     try:
+        if digests:
+            return None if _file_digest(path) in digests else "its bytes are not those that were written"
         found = _version_of(path).digest
     except (OSError, ValueError, pa.ArrowException) as error:  # pyarrow may trip over a name that is no text
         return f"the file cannot be read: {error}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,6 +35,8 @@ from ..version import __version__
 from .destination import Destination
 from .manifest import AT_ONCE, PARTIAL, Entry, Manifest, fetch, manifests
 
+_FILE_DIGEST = 32
+"""Hex digits of a digest that are recorded of a file's bytes: the first ones of the whole."""
 _ACTOR = ("user", "identity", "on_behalf_of", "host")
 
 
@@ -50,12 +52,16 @@ class Backup:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """A file to be backed up: where it is, its name in the project's state folder, the version that it must have."""
+    """A file to be backed up: where it is, its name in the project's state folder, the version that it must have.
+
+    `digests`: of the bytes that it was written with.
+    """
 
     source: Path
     name: str
     version: str | None = None
     is_current: bool = True
+    digests: Sequence[str] = ()
 
 
 def back_up(project: Project, there: Destination, now: datetime) -> Backup:
@@ -136,7 +142,7 @@ def _published(project: Project) -> tuple[Tail, list[_Wanted]]:
         place = position_of(connection)
         rows = connection.sql(query("files_to_back_up")).fetchall()
     data = project.state / "data"
-    return place, [_Wanted(data / file, f"data/{file}", version, now) for file, version, now in rows]
+    return place, [_Wanted(data / file, f"data/{file}", *members) for file, *members in rows]
 
 
 def _journal(folder: Path, place: Tail, scratch: Path) -> Iterator[_Wanted]:
@@ -171,7 +177,7 @@ def _stored(one: _Wanted, earlier: Entry | None, known: _Known) -> tuple[Entry |
 
     `earlier`: what an earlier backup says of it. None is returned where it is one of an old version and gone from here.
     """
-    if earlier is not None:
+    if earlier is not None and (not one.digests or earlier.blake3[:_FILE_DIGEST] in one.digests):
         return earlier, False
     try:
         digest, size = _digest(one.source)
@@ -179,10 +185,10 @@ def _stored(one: _Wanted, earlier: Entry | None, known: _Known) -> tuple[Entry |
         if not one.is_current:
             return None, False
         raise _unusable(one, "the file is missing") from None
-    if one.version is not None and (wrong := wrong_with(one.source, one.version)) is not None:
+    if one.version is not None and (wrong := wrong_with(one.source, one.version, one.digests)) is not None:
         raise _unusable(one, wrong)
-    # A file of the journal may be another one under the same name: then it is stored under another one.
-    stored = one.name if one.version is not None else f"{one.name}.{digest[:16]}"
+    # There may be another one under the same name, of the journal or of equal data: then it is stored under another.
+    stored = one.name if one.version is not None and earlier is None else f"{one.name}.{digest[:16]}"
     entry = Entry(one.name, stored, size, digest)
     if known.sizes.get(stored) == size:
         return entry, False

@@ -32,7 +32,7 @@ class Publication:
     """One version of a cell, current from record `published_seq` until `superseded_seq`; None: it still is.
 
     `file` is relative to the data's folder, None where none was recorded; `removed_seq`: the record that says that it
-    was removed.
+    was removed; `digests`: of the bytes that it was written with.
     """
 
     published_seq: int
@@ -41,6 +41,7 @@ class Publication:
     file: str | None
     made_at: str
     removed_seq: int | None
+    digests: Sequence[str]
 
 
 Publications = dict[Cell, list[Publication]]
@@ -147,7 +148,7 @@ def intact_file(project: Project, cell: Cell, one: Publication) -> Path:
             remedy="choose a version that is still there, or make it again from the code of that time",
         )
     path = project.state / "data" / (one.file or "")
-    wrong = "no file was recorded for it" if one.file is None else wrong_with(path, one.version)
+    wrong = "no file was recorded for it" if one.file is None else wrong_with(path, one.version, one.digests)
     if wrong is not None:
         gone = "is gone" if one.file is None or not path.exists() else "is damaged"
         raise InputError(

@@ -91,11 +91,11 @@ def _build(there: Destination, manifest: Manifest, draft: Path, trusted_keys: Se
 
 
 def _wrong_data(catalog: Catalog, folder: Path) -> list[str]:
-    """Return the files whose content is not the version that the journal knows them by."""
+    """Return the files that are not what the journal knows them by."""
     with catalog.read() as connection:
         files = connection.sql(query("published_files")).fetchall()
-    found = ((folder / file, version) for _, _, version, file, _ in files)
-    return [f"{path}: {wrong}" for path, version in found if path.exists() and (wrong := wrong_with(path, version))]
+    found = ((folder / file, version, digests) for _, _, version, file, _, digests in files)
+    return [f"{path}: {wrong}" for path, *known in found if path.exists() and (wrong := wrong_with(path, *known))]
 
 
 def _put_in_place(draft: Path, state: Path) -> None:

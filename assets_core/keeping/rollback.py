@@ -28,7 +28,7 @@ from ..materialize import View, look
 from ..model.keys import AssetKey, Cell
 from ..model.keys import cell as parse_cell
 from ..planning.choose import choose, pick_cells
-from ..planning.state import World, find_cell
+from ..planning.world import World, find_cell
 from ..project import Project
 from .moments import position_of
 from .publications import Publication, Wanted, intact_file, publications_of, wanted

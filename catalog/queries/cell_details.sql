@@ -6,7 +6,7 @@ SELECT
     coalesce(p.ordinal, -1) AS ordinal,
     coalesce(m.version, o.version) AS version,
     CASE WHEN m.file IS NULL THEN p.asset || '/' || m.version || '.parquet' ELSE nullif(m.file, '') END AS file,
-    coalesce(m.rows, 0) AS rows, coalesce(m.bytes, 0) AS bytes, p.signature, p.checks_version
+    coalesce(m.rows, 0) AS rows, coalesce(m.bytes, 0) AS bytes, p.signature, p.checks_version, p.source_seq
 FROM publication AS p
 JOIN (
     SELECT generate_subscripts($assets::VARCHAR[], 1) - 1 AS place, unnest($assets::VARCHAR[]) AS asset,

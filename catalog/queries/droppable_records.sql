@@ -1,6 +1,7 @@
 -- Records up to $last whose text nothing needs: a text with a character for each, 1 where it may be dropped. Needed is
 -- what a version comes from that is current now, or was at the first record of $before or later, or whose data is kept
--- (superseded after $data_since, or among the newest $versions versions of its cell); see docs/journal.md.
+-- (superseded after $data_since, or among the newest $versions versions of its cell), with every digest that the file of
+-- such a version was written with; see docs/journal.md.
 WITH RECURSIVE old AS (
     -- The first record that is not old: no younger one is looked at, and none since the start of a run that goes on.
     SELECT least(
@@ -56,6 +57,14 @@ source AS (
     SELECT DISTINCT m.source_seq AS seq
     FROM move AS m SEMI JOIN needed AS n ON n.asset = m.asset AND n.partition IS NOT DISTINCT FROM m.partition
         AND n.published_seq = m.published_seq),
+written AS (
+    SELECT max(m.seq) AS seq
+    FROM materialized AS m SEMI JOIN (
+        SELECT t.asset, t.version FROM materialized AS t SEMI JOIN source USING (seq)
+    ) AS k ON k.asset = m.asset AND k.version = m.version
+    WHERE m.file_digest_b IS NOT NULL
+    GROUP BY m.asset, m.version, m.file_digest_a, m.file_digest_b
+    HAVING NOT bool_or(m.seq IN (SELECT s.seq FROM source AS s))),
 verdict AS (
     SELECT j.seq, j.run FROM judged AS j SEMI JOIN source AS s ON s.seq = j.source_seq
     UNION
@@ -70,8 +79,10 @@ at_work AS (
 kept AS (
     SELECT published_seq AS seq FROM needed
     UNION ALL SELECT seq FROM source
+    UNION ALL SELECT seq FROM written
     UNION ALL SELECT seq FROM verdict
     UNION ALL SELECT seq FROM numbering
+    UNION ALL SELECT seq FROM reading
     UNION ALL SELECT seq FROM cell_failure
     UNION ALL SELECT unnest([r.started_seq, r.ended_seq]) FROM run AS r SEMI JOIN at_work USING (run))
 SELECT bitstring_agg(r.seq, 1::BIGINT, $last::BIGINT)

@@ -31,7 +31,7 @@ STATEMENTS = (
         f"""
         INSERT INTO materialized
         SELECT seq, "at", run, step, asset, partition, version, code_version, rows, bytes,
-            nullif(coalesce(file, ''), {_STANDARD_FILE}), position, seconds
+            nullif(coalesce(file, ''), {_STANDARD_FILE}), position, seconds, {_lanes("file_digest", "file_digest")}
         FROM materialized_now
         """,
     ),

@@ -28,7 +28,7 @@ _PAYLOADS = {
     "materialized": """{"run": "VARCHAR", "step": "INTEGER", "asset": "VARCHAR", "partition": "VARCHAR",
         "ordinal": "BIGINT", "scheme": "VARCHAR", "version": "VARCHAR", "token": "VARCHAR", "recipe": "VARCHAR",
         "whole": "VARCHAR", "code_version": "VARCHAR", "code_lanes": "VARCHAR", "rows": "BIGINT", "bytes": "BIGINT",
-        "file": "VARCHAR",
+        "file": "VARCHAR", "file_digest": "VARCHAR",
         "columns": [["VARCHAR"]], "inputs": [["VARCHAR"]], "reads": "JSON", "position": "BIGINT",
         "seconds": "DOUBLE"}""",
     "observed": """{"run": "VARCHAR", "asset": "VARCHAR", "partition": "VARCHAR", "ordinal": "BIGINT",

@@ -103,6 +103,7 @@ def materialized(
     inputs: Iterable[tuple[str, int, int, str]] = (),
     position: int = 1,
     file: str | None = None,
+    file_digest: str | None = None,
 ) -> Fact:
     content = digest(version)
     return "materialized", {
@@ -120,6 +121,7 @@ def materialized(
         "rows": 3,
         "bytes": 300,
         "file": f"{asset}/{content}.parquet" if file is None else file,
+        "file_digest": file_digest,
         "columns": [["id", "int64", content[:32]], ["name", "string", content[32:]]],
         "inputs": [list(read) for read in inputs],
         "position": position,

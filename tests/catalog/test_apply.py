@@ -118,7 +118,8 @@ def test_every_record_of_a_run_lands_in_its_tables(tmp_path: Path) -> None:
         run_started(),  # 4
         observed("up", "p1", "seen", ordinal=4),  # 5
         claimed("a", ["p1"]),  # 6
-        materialized("a", "p1", "made", ordinal=4, inputs=[("up", 4, 5, digest("read")[:32])]),  # 7
+        materialized("a", "p1", "made", ordinal=4, inputs=[("up", 4, 5, digest("read")[:32])],
+                     file_digest=digest("bytes")[:32]),  # 7
         judged("a", "p1", "made"),  # 8
         published(("a", "p1", "made", checks)),  # 9
         claimed_steps((OTHER_STEP, "a", ["p2"]), (3, "a", ["p6", "p7"])),  # 10
@@ -173,8 +174,8 @@ def test_every_record_of_a_run_lands_in_its_tables(tmp_path: Path) -> None:
                 (10, RUN, 3, "a", 2, eight),
             ],
             "materialized": [
-                (7, nine, RUN, STEP, "a", "p1", made, code, 3, 300, None, 1, 0.25),
-                (17, nine, RUN, STEP, "a", "p2", secret, code, 3, 300, "elsewhere", 1, 0.25),
+                (7, nine, RUN, STEP, "a", "p1", made, code, 3, 300, None, 1, 0.25, *_lanes(digest("bytes"))),
+                (17, nine, RUN, STEP, "a", "p2", secret, code, 3, 300, "elsewhere", 1, 0.25, None, None),
             ],
             "unpublished": [(17, 5, "daily", *_lanes(secret), *recipe, None, None, *code_lanes)],
             "materialization_input": [(7, "up", "up", 4, 5, _lanes(digest("read"))[0])],
@@ -245,9 +246,9 @@ def test_the_cells_for_planning_have_a_key_only_where_they_are_numbered_otherwis
     ]
     assert str(found["token_a"].dtype) == str(found["whole_b"].dtype) == "uint64"
     assert sorted(details, key=lambda row: (row[0], row[3])) == [
-        (0, True, "p10", 10, digest("v"), f"a/{file}", 3, 300, None, "k"),
-        (1, False, None, 0, digest("v"), None, 0, 0, "1 2", None),
-        (1, False, None, 1, digest("v"), f"b/{file}", 3, 300, None, "k"),
+        (0, True, "p10", 10, digest("v"), f"a/{file}", 3, 300, None, "k", 4),
+        (1, False, None, 0, digest("v"), None, 0, 0, "1 2", None, 8),
+        (1, False, None, 1, digest("v"), f"b/{file}", 3, 300, None, "k", 2),
     ]
 
 

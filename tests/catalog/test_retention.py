@@ -252,6 +252,24 @@ def test_versions_whose_data_is_kept_keep_their_records(state: Path) -> None:
     assert len(last) == 4  # with the first: since then partitions are numbered as they are
 
 
+def test_every_digest_of_the_file_of_a_version_that_is_kept_stays_recorded(state: Path) -> None:
+    groups = []
+    for number, written_as in enumerate(["old", "older", "old", "new"]):
+        run = f"{number:08}-0000-4000-8000-00000000000a"
+        made = materialized("b", run=run, file_digest=digest(written_as)[:32])
+        groups += [[run_started(run), made], [published(("b", None, "v", "k"))], [run_ended(run)]]
+    journal, times = written(state, [*groups, *rebuilds()])
+    before = answers(state)
+    assert drop(state, journal, times[-1]).dropped
+    assert answers(state) == before
+    asked = {"asset": "b", "versions": [digest("v"), digest("another")]}
+    with Catalog(state).read() as connection:
+        ((version, digests),) = connection.sql(query("file_digests"), params=asked).fetchall()
+        ((count,),) = connection.sql("SELECT count(*) FROM materialized WHERE asset = 'b'").fetchall()
+    assert (version, sorted(digests)) == (digest("v"), sorted(digest(text)[:32] for text in ("old", "older", "new")))
+    assert count <= 4
+
+
 def test_a_version_that_came_back_is_not_judged_by_the_verdict_of_the_time_before(state: Path) -> None:
     groups = [
         [observed("a", None, "v"), materialized("b", None, "x")],

@@ -195,7 +195,7 @@ def test_data_that_was_altered_together_with_its_manifest_is_not_restored(days: 
     other = elsewhere(days)
     outcome = other.run("catalog", "restore", str(place))
     assert outcome.code == 3
-    assert "the content is" in outcome.err
+    assert "its bytes are not those that were written" in outcome.err
     assert not (other.root / ".assets" / "journal").exists()
 
 

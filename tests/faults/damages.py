@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from blake3 import blake3
+
 from assets_core.governance.audit import verify
-from assets_core.io.parquet_store import wrong_with
 from assets_core.materialize import materialize
 from assets_core.project import Project, find_project
 from catalog import journal
@@ -103,10 +104,11 @@ def _tables(project: Project) -> dict[str, list[Any]]:
 
 
 def _files(project: Project) -> dict[str, str]:
-    """Return what is wrong with each data file that the truth has: nothing."""
+    """Return a digest of each data file's bytes; none of one that is not there."""
     with Catalog(project.state).read() as connection:
-        rows = connection.sql("SELECT file, version FROM materialization").fetchall()
-    return {file: wrong_with(project.state / "data" / file, version) or "" for file, version in rows}
+        rows = connection.sql("SELECT file FROM materialization").fetchall()
+    paths = {file: project.state / "data" / file for (file,) in rows}
+    return {file: blake3(path.read_bytes()).hexdigest() if path.exists() else "" for file, path in paths.items()}
 
 
 def damaged(truth: Truth, folder: Path, chance: random.Random) -> tuple[str, str]:

@@ -282,6 +282,6 @@ def cells(folder: Path) -> Answer:
         except SelectionError:
             found[asset] = None
             continue
-        wrong = wrong_with(Path(file), Path(file).stem)
+        wrong = wrong_with(Path(file), Path(file).stem, ())
         found[asset] = wrong or pq.read_table(file).to_pylist()
     return found

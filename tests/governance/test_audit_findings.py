@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from assets_core.governance.audit import anchor, prove_cell, read_anchors, verif
 from assets_core.materialize import materialize
 from assets_core.model.keys import AssetKey, Cell, PartitionKey
 from assets_core.project import Project, find_project
+from catalog.segments import read
 from catalog.session import Catalog
 
 DEFINITIONS = """
@@ -72,8 +74,28 @@ def test_an_altered_file_names_its_cell_and_the_cells_that_were_made_from_it(mad
     file.write_bytes(file_of(made, Cell(AssetKey("first"), PartitionKey("2024-01-03"))).read_bytes())
     (finding,) = verify(made).findings
     assert finding.problem.file == file
-    assert "the content is" in finding.problem.what
+    assert finding.problem.what == "its bytes are not those that were written"
     assert finding.cells == ("first@2024-01-02", "second@2024-01-02")
+
+
+def test_files_of_records_without_a_digest_are_judged_by_their_content(made: Project) -> None:
+    records = list(read(made.state / "journal"))
+    shutil.rmtree(made.state / "journal")
+    for index in made.state.glob("catalog.*"):
+        index.unlink()
+    facts = [(record.kind, {**record.payload}) for record in records[1:]]
+    for _, payload in facts:
+        payload.pop("file_digest", None)
+    open_journal(made).append(facts)
+    file = file_of(made, DAY)
+    data = file.read_bytes()
+    file.write_bytes(data.replace(b"parquet-cpp", b"parquet-c++"))
+    assert file.read_bytes() != data
+    Catalog(made.state).refresh()
+    assert verify(made).findings == []
+    file.write_bytes(file_of(made, Cell(AssetKey("first"), PartitionKey("2024-01-03"))).read_bytes())
+    (finding,) = verify(made).findings
+    assert "the content is" in finding.problem.what
 
 
 def test_an_altered_record_names_the_cells_that_rest_on_it(made: Project) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 import pytest
+from blake3 import blake3
 
 from assets_core.errors import InputError
 from assets_core.io.manager import IOManager, Reference, Staged
@@ -84,11 +85,30 @@ def test_a_damaged_file_is_told_from_a_whole_one_and_mended_by_saving_again(tmp_
     stored = store.save(ASSET, stream_of(table), lambda staged: True)
     assert stored is not None
     path = store.folder / stored.file
-    assert wrong_with(path, stored.data.digest) is None
+    assert wrong_with(path, stored.data.digest, ()) is None
     path.write_bytes(path.read_bytes()[:-20])
-    assert wrong_with(path, stored.data.digest) is not None
+    assert wrong_with(path, stored.data.digest, ()) is not None
     store.save(ASSET, stream_of(table), lambda staged: True)
-    assert wrong_with(path, stored.data.digest) is None
+    assert wrong_with(path, stored.data.digest, ()) is None
+
+
+@pytest.mark.parametrize("memory_bytes", [0, 1 << 20])
+def test_the_bytes_of_a_file_decide_where_their_digest_is_known_and_else_its_content(
+    tmp_path: Path, memory_bytes: int
+) -> None:
+    store = store_in(tmp_path, memory_bytes)
+    stored = store.save(ASSET, stream_of(pa.table({"n": list(range(300_000))})), lambda staged: True)
+    assert stored is not None
+    path, version = store.folder / stored.file, stored.data.digest
+    data = path.read_bytes()
+    assert stored.file_digest == blake3(data).hexdigest()[:32]
+    assert wrong_with(path, version, ["0" * 32, stored.file_digest]) is None
+    path.write_bytes(data.replace(b"parquet-cpp", b"parquet-c++"))
+    assert path.read_bytes() != data
+    assert wrong_with(path, version, [stored.file_digest]) == "its bytes are not those that were written"
+    assert wrong_with(path, version, ()) is None
+    path.unlink()
+    assert "cannot be read" in (wrong_with(path, version, [stored.file_digest]) or "")
 
 
 def test_partitions_with_unlike_columns_are_refused_by_name(tmp_path: Path) -> None:

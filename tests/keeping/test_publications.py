@@ -17,7 +17,7 @@ CELL = cell("days@2024-01-01")
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 VERSIONS = ["abcdef01" + "0" * 56, "abcdef02" + "0" * 56, "123456" + "7" * 58, "abcdef01" + "0" * 56]
 HAD = [
-    Publication(10 * place, 10 * place + 10 if place < len(VERSIONS) else None, version, "file", "2024", None)
+    Publication(10 * place, 10 * place + 10 if place < len(VERSIONS) else None, version, "file", "2024", None, ())
     for place, version in enumerate(VERSIONS, 1)
 ]
 
