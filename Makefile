@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.up-to-date
 OLDEST_DUCKDB := $(VENV)/duckdb-1.5
 
-.PHONY: setup oldest-duckdb demo test check lock bench bench-catalog soak faults clean
+.PHONY: setup oldest-duckdb demo test check lock bench bench-catalog bench-planner soak faults clean
 
 setup: $(STAMP)
 
@@ -64,6 +64,9 @@ clean:
 
 bench-catalog: setup
 	$(BIN)/python benchmarks/journal_and_index.py --cells 1000000
+
+bench-planner: setup
+	$(BIN)/python benchmarks/planner.py
 
 soak: setup
 	$(BIN)/python tests/properties/soak.py --examples 500

@@ -30,9 +30,9 @@ from typing import Any
 import duckdb
 from blake3 import blake3
 
+from assets_core.planning.history import batches_of_cells
 from catalog.apply import apply, create_tables
 from catalog.journal import Journal
-from catalog.queries import load
 from catalog.records import Line
 from catalog.segments import read_lines
 
@@ -308,7 +308,7 @@ def measure_index(folder: Path, cells: int) -> dict[str, Any]:
             lambda: index_session(file, lambda c: c.sql(question, params=asked).fetchall(), read_only=True)
         ),
         "planner_seconds": _median(
-            lambda: index_session(file, lambda c: c.sql(load("cells"), params=all_cells).fetchnumpy(), read_only=True),
+            lambda: index_session(file, lambda c: [*batches_of_cells(c, all_cells)], read_only=True),
             3,
         ),
     }

@@ -41,7 +41,7 @@ from assets_core.planning.digests import Digests, narrowed_alike
 from assets_core.planning.history import recorded_world
 from assets_core.planning.plan import make_plan
 from assets_core.planning.staleness import Cause
-from assets_core.planning.state import World, empty_world
+from assets_core.planning.world import World, empty_world
 from assets_core.versions.recipe import Lanes, full_lanes, recipe
 from catalog.apply import create_tables
 

@@ -11,7 +11,8 @@ from .output import print_json
 
 if TYPE_CHECKING:
     from ..model.keys import Cell
-    from ..planning.state import AssetState, World
+    from ..planning.state import AssetState
+    from ..planning.world import World
     from ..project import Project
 
 
@@ -35,7 +36,7 @@ def explain(
     """
     from ..materialize import look
     from ..model.keys import cell as parse_cell
-    from ..planning.state import find_cell
+    from ..planning.world import find_cell
     from ..project import find_project
 
     found = find_project(project)

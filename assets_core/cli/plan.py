@@ -203,7 +203,7 @@ def _print_json(planned: Plan, evidence: Evidence, groups: list[_Group], expecte
         of_asset.setdefault(group.steps.asset.key, []).append(group)
     separator = ""
     for steps in planned.steps:
-        for text in _step_texts(planned, steps, evidence.of(steps), of_asset[steps.asset.key]):
+        for text in _step_texts(steps, evidence.of(steps), of_asset[steps.asset.key]):
             sys.stdout.write(separator + text)
             separator = ", "
     sys.stdout.write("]}\n")
@@ -222,11 +222,15 @@ def _group_document(group: _Group, seconds: float | None) -> dict[str, Any]:
     }
 
 
-def _step_texts(planned: Plan, steps: AssetSteps, evidence: StepEvidence, groups: list[_Group]) -> Iterator[str]:
+def _step_texts(steps: AssetSteps, evidence: StepEvidence, groups: list[_Group]) -> Iterator[str]:
     """Yield each stale cell of an asset as JSON text."""
     import numpy as np
 
-    state = planned.world.states[steps.asset.key]
+    from ..planning.spelling import keys_of
+
+    partitions = steps.asset.partitions
+    keys = [None] * len(steps) if partitions is None else keys_of(partitions, steps.ordinals)
+    words = {False: "false", True: "true"}
     group_of = np.zeros(len(steps), np.int64)
     shared: list[str | None] = []
     for number, group in enumerate(groups):
@@ -235,12 +239,12 @@ def _step_texts(planned: Plan, steps: AssetSteps, evidence: StepEvidence, groups
         shared.append(_json(_without_diff(group.causes)) if is_shared else None)
     asset, numbers = _json(steps.asset.key), group_of.tolist()
     provisional, blocked = steps.provisional.tolist(), steps.blocked.tolist()
-    for index, ordinal in enumerate(steps.ordinals.tolist()):
+    for index, key in enumerate(keys):
         causes = shared[numbers[index]]
         yield (
-            f'{{"asset": {asset}, "partition": {_json(state.key(ordinal))}, '
+            f'{{"asset": {asset}, "partition": {_json(key)}, '
             f'"causes": {_json(_without_diff(evidence.causes(index))) if causes is None else causes}, '
-            f'"provisional": {_json(provisional[index])}, "blocked": {_json(blocked[index])}}}'
+            f'"provisional": {words[provisional[index]]}, "blocked": {words[blocked[index]]}}}'
         )
 
 
@@ -249,5 +253,8 @@ def _without_diff(causes: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{name: member for name, member in cause.items() if name != "diff"} for cause in causes]
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
+
+
 def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return _ENCODER.encode(value)

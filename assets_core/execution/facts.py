@@ -125,6 +125,7 @@ def materialized(
         "rows": data.rows,
         "bytes": cell.stored.size_bytes,
         "file": cell.stored.file,
+        "file_digest": cell.stored.file_digest,
         "columns": [[column.name, column.type, column.digest] for column in data.columns],
         "inputs": claim.inputs,
         "reads": {name: one.to_json() for name, one in sorted(claim.reads.items()) if one is not None} or None,

@@ -16,7 +16,7 @@ from catalog.records import Line, Record
 from ..errors import TakenOver
 from ..model.keys import AssetKey
 from ..planning.intervals import Flags
-from ..planning.state import World
+from ..planning.world import World
 from ..versions.recipe import Ordinals
 
 _TELLING = frozenset(

@@ -19,7 +19,8 @@ from ..model.reads import ColumnsRead
 from ..planning.digests import Digests, EdgeNow, code_now, narrowed_alike
 from ..planning.intervals import Intervals
 from ..planning.observe import source_path
-from ..planning.state import AssetState, World
+from ..planning.state import AssetState
+from ..planning.world import World
 from ..versions.recipe import Ordinals, lanes_text, recipe
 from .facts import Claim
 from .step import Source, Work, WorkInput
@@ -77,7 +78,7 @@ class Preparation:
             inputs = [
                 [now.edge.name, low, high, digests[number][index]]
                 for number, now in enumerate(edges)
-                for low, high in now.reads.of(index)
+                for low, high in now.reads.of(index) or [(0, 0)]  # so that it is on record that nothing was read
             ]
             by_edge = {now.edge.name: wholes[number][index] for number, now in enumerate(edges)}
             claims[ordinal] = Claim(scheme, recipes[index], whole[index], code_text, inputs, by_edge, reads, seq)

@@ -14,7 +14,8 @@ from ..model.asset import Asset
 from ..planning.digests import Digests
 from ..planning.plan import Plan
 from ..planning.ranges import runs_of
-from ..planning.state import AssetState, World
+from ..planning.state import AssetState
+from ..planning.world import World
 from ..versions.recipe import Lanes, Ordinals, lanes_text
 from .facts import Fact
 from .prepare import scheme_of

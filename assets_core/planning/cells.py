@@ -1,6 +1,6 @@
 """The current cells of all assets as arrays, one asset behind the other, filled from batches of the catalog's rows.
 
-Used by `state.py`, whose states are views of these arrays. Ten million cells are ten million places in a dozen arrays:
+Used by `world.py`, whose states are views of these arrays. Ten million cells are ten million places in a dozen arrays:
 nothing here is done once a cell.
 """
 

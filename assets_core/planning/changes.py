@@ -6,10 +6,10 @@ Used by `evidence.py` alone. What is stale is decided by both lanes of the recip
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -17,24 +17,12 @@ from ..model.asset import Edge
 from ..model.keys import AssetKey
 from ..model.mapping import describe_mapping
 from ..versions.recipe import Ordinals
-from .cells import Columns
-from .digests import Digests, EdgeNow, narrowed
+from .digests import EdgeNow, narrowed
 from .intervals import Flags, Intervals
+from .plan_past import PlanPast
 from .recorded import RecordedInputs
-from .state import AssetState, World, layout_of
-
-
-class Known(Protocol):
-    """What is asked of the past for all assets of a plan together."""
-
-    digests: Digests
-
-    @property
-    def declarations(self) -> Mapping[AssetKey, Sequence[tuple[int, str | None]]]: ...
-
-    def inputs_of(self, key: AssetKey) -> RecordedInputs: ...
-
-    def since(self, upstream: AssetKey) -> Columns | None: ...
+from .state import AssetState, layout_of
+from .world import World
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +43,23 @@ class EdgeChange:
 class InputChanges:
     """The edges of the stale cells of one asset; arrays are parallel to `positions`."""
 
-    known: Known
+    past: PlanPast
     state: AssetState
     positions: Ordinals
     is_changed: Flags
 
     @property
     def world(self) -> World:
-        return self.known.digests.world
+        return self.past.plan.world
 
     @cached_property
     def recorded(self) -> RecordedInputs:
-        return self.known.inputs_of(self.state.asset.key)
+        return self.past.inputs_of(self.state.asset.key)
 
     @cached_property
     def edges(self) -> list[EdgeChange]:
         """Return every edge that hands something over."""
-        return [self._edge(now) for now in self.known.digests.edges(self.state.asset, self.positions)]
+        return [self._edge(now) for now in self.past.digests.edges(self.state.asset, self.positions)]
 
     def _edge(self, now: EdgeNow) -> EdgeChange:
         name, count = now.edge.name, len(self.positions)
@@ -88,7 +76,7 @@ class InputChanges:
         counted = now.digest
         if self.state.cells.narrowed[self.positions].any():
             counted = narrowed(self.world, now, *self.world.readings(self.state.asset.key).of(name, self.positions))
-        changed = self.is_changed & np.where(has, counted.a != then, now.reads.counts() > 0)
+        changed = self.is_changed & (~has | (counted.a != then))
         return EdgeChange(now.edge, now.reads, waits, changed, changed & self._rewired(now.edge), read_at)
 
     def _rewired(self, edge: Edge) -> Flags:
@@ -115,7 +103,7 @@ class InputChanges:
 
     @cached_property
     def _declared(self) -> list[tuple[int, str]]:
-        declared = self.known.declarations.get(self.state.asset.key, ())
+        declared = self.past.declarations.get(self.state.asset.key, ())
         return [(seq, document) for seq, document in declared if document is not None]
 
     @cached_property
@@ -125,7 +113,8 @@ class InputChanges:
         made = np.zeros(len(self.state), np.int64)
         if len(self.recorded.cells):
             made[self.recorded.cells] = self.recorded.columns["seq"]
-        made = np.where(made == 0, self.state.cells.position, made)  # a cell that had read nothing
+        if not made[self.positions].all():  # an asset that had no inputs
+            made = np.where(made == 0, self.world.details(self.state.asset.key).made_by, made)
         return np.searchsorted(seqs, made[self.positions]) - 1
 
     def partitions(self, change: EdgeChange, index: Ordinals) -> tuple[Ordinals, Ordinals]:
@@ -137,6 +126,16 @@ class InputChanges:
         since = self._since(upstream.asset.key)[first - upstream.first : end - upstream.first]
         moved = np.flatnonzero(since > least)
         return first + moved, least[moved]
+
+    def no_longer_there(self, change: EdgeChange, index: Ordinals) -> int:
+        """Return how many partitions fewer an edge hands over to a cell than it did, at most: those of an upstream that
+        was redefined."""
+        then = np.zeros(len(self.state), np.int64)
+        if len(self.recorded.cells) and change.edge.name in self.recorded.edges:
+            rows = np.flatnonzero(self.recorded.columns["edge"] == self.recorded.edges.index(change.edge.name))
+            counts = self.recorded.columns["end_ordinal"][rows] - self.recorded.columns["first_ordinal"][rows]
+            np.add.at(then, self.recorded.cells[rows], counts)
+        return max(0, int((then[self.positions[index]] - change.reads.take(index).counts()).max()))
 
     def columns(self, change: EdgeChange, index: Ordinals) -> list[str]:
         """Return the columns that changed of the partitions that have changed, of those that count for the cells."""
@@ -167,7 +166,7 @@ class InputChanges:
         since = upstream.cells.position.copy()
         if upstream.asset.is_external:  # what is seen and not recorded is newer than any record
             return since
-        rows = self.known.since(key)
+        rows = self.past.since(key)
         if rows is not None:
             at, cells = layout_of(upstream).positions(rows)
             since[cells] = rows["since"][at]

@@ -21,7 +21,7 @@ from .intervals import Flags
 from .plan import Plan, make_plan
 from .ranges import in_ranges
 from .staleness import Cause, Causes, assess
-from .state import World
+from .world import World
 
 Moment = Callable[[str], int]
 """Returns the position in the journal that a text means: a time, or a position."""

@@ -1,6 +1,6 @@
 """The columns of an asset's cells as digests, and the tokens by which some of them enter what a reader reads.
 
-Used by `state.py` where whole partitions have changed, to see whether the columns that count have. A digest of a column
+Used by `world.py` where whole partitions have changed, to see whether the columns that count have. A digest of a column
 covers its values, their number and their order.
 """
 

@@ -16,7 +16,8 @@ from ..model.keys import AssetKey
 from ..model.reads import ColumnsRead
 from ..versions.recipe import Lanes, Ordinals, edge_digest, full_lanes, recipe
 from .intervals import Flags, Intervals
-from .state import AssetState, World
+from .state import AssetState
+from .world import World
 
 
 @dataclass(frozen=True, slots=True)

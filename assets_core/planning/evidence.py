@@ -8,7 +8,7 @@ explanation cannot disagree with a decision.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,19 +19,14 @@ import numpy.typing as npt
 from ..model.code_part import CodePart
 from ..model.keys import AssetKey
 from ..versions.code_changes import PartChange, compare
-from ..versions.recipe import Ordinals, text_lanes
-from .cells import Columns
+from ..versions.recipe import Ordinals
 from .changes import EdgeChange, InputChanges, covered
-from .digests import Digests
 from .intervals import Flags
-from .past import CodeOf
 from .plan import AssetSteps, Plan
+from .plan_past import PlanPast
 from .ranges import range_texts
-from .recorded import RecordedInputs
 from .staleness import Cause, Causes, unknown_values
-from .state import AssetState, Texts, layout_of
-
-_CELLS_AT_A_TIME = 1_000_000  # of which it is read in one go what they had read
+from .state import AssetState, layout_of
 
 CodeNow = Callable[[AssetKey], Sequence[CodePart]]
 _KINDS = {"parameter": Cause.PARAMETER_CHANGED, "library": Cause.LIBRARY_CHANGED}
@@ -45,12 +40,9 @@ class Evidence:
         self.plan = plan
         self.code_now = code_now
         self.in_full = in_full
-        self.digests = Digests(plan.world)
-        self._steps = {steps.asset.key: steps for steps in plan.steps}
+        self.past = PlanPast(plan)
         self._found: dict[AssetKey, StepEvidence] = {}
         self._running: dict[AssetKey, Flags] = {}
-        self._asked: set[AssetKey] = set()
-        self._since: dict[AssetKey, Columns | None] = {}
         self._roots: dict[AssetKey, list[tuple[AssetKey, str]]] = {}
 
     def of(self, steps: AssetSteps) -> StepEvidence:
@@ -60,67 +52,13 @@ class Evidence:
             self._found[key] = StepEvidence(self, steps)
         return self._found[key]
 
-    def inputs_of(self, key: AssetKey) -> RecordedInputs:
-        """Return what the cells of an asset had read; that of the assets behind it in the plan is read along."""
-        if key not in self._asked:
-            changed = [one for one, steps in self._steps.items() if (steps.causes & Cause.INPUT_CHANGED).any()]
-            cells, chosen = 0, [key]
-            for one in changed:
-                if one not in self._asked and cells < _CELLS_AT_A_TIME:
-                    chosen.append(one)
-                    cells += len(self._steps[one])
-            self._asked.update(chosen)
-            self.plan.world.require_inputs(chosen)
-        return self.plan.world.inputs(key)
-
-    def checks_of(self, key: AssetKey) -> Texts:
-        """Return the version of the checks that judged each cell of an asset."""
-        judged = [one for one, steps in self._steps.items() if (steps.causes & Cause.CONTRACT_CHANGED).any()]
-        self.plan.world.require_details(judged)
-        return self.plan.world.details(key).checks
-
-    @cached_property
-    def declarations(self) -> Mapping[AssetKey, Sequence[tuple[int, str | None]]]:
-        """Return record and document of every declaration of the assets of the plan."""
-        return self.plan.world.past.declarations(list(self._steps))
-
-    @cached_property
-    def code_then(self) -> dict[AssetKey, dict[int, Sequence[CodePart]]]:
-        """Return the parts of the code that made cells whose code changed, by the first lane of its version."""
-        changed = {key: steps for key, steps in self._steps.items() if (steps.causes & Cause.CODE_CHANGED).any()}
-        past = self.plan.world.past
-        wanted: dict[CodeOf, int] = {}
-        for key, versions in past.code_versions(list(changed)).items():
-            state = self.plan.world.states[key]
-            made_by = set(np.unique(state.cells.code.a[changed[key].ordinals - state.first]).tolist())
-            lanes = {version: text_lanes("code", version)[0] for version in versions}
-            wanted |= {(key, version): lane for version, lane in lanes.items() if lane in made_by}
-        found: dict[AssetKey, dict[int, Sequence[CodePart]]] = {}
-        for (key, version), parts in past.code_parts(list(wanted)).items():
-            found.setdefault(key, {})[wanted[key, version]] = parts
-        return found
-
-    @cached_property
-    def rollbacks(self) -> Mapping[AssetKey, Columns]:
-        """Return the cells, of all assets of the plan, whose version a rollback made current."""
-        return self.plan.world.past.rolled_back(list(self._steps)) if self._steps else {}
-
-    def since(self, upstream: AssetKey) -> Columns | None:
-        """Return from which record on the cells of an upstream have the versions that they have now."""
-        if upstream not in self._since:
-            read = {
-                edge.upstream for steps in self.plan.steps for edge in steps.asset.edges if edge.hand_off is not None
-            }
-            self._since = dict.fromkeys(read) | dict(self.plan.world.past.since(sorted(read)))
-        return self._since[upstream]
-
     def upstream(self, key: AssetKey) -> StepEvidence | None:
         """Return the evidence for an upstream, None where nothing of it will run."""
-        return self.of(self._steps[key]) if key in self._steps else None
+        return self.of(self.past.steps[key]) if key in self.past.steps else None
 
     def will_run(self, key: AssetKey) -> Ordinals:
         """Return the cells of an asset that will be made: one that is only judged again changes nothing."""
-        steps = self._steps.get(key)
+        steps = self.past.steps.get(key)
         if steps is None:
             return np.zeros(0, np.int64)
         made: Ordinals = steps.ordinals[~steps.blocked & (steps.causes != Cause.CONTRACT_CHANGED)]
@@ -168,7 +106,7 @@ class StepEvidence:
     @cached_property
     def _changes(self) -> InputChanges:
         changed = (self.steps.causes & Cause.INPUT_CHANGED) != 0
-        return InputChanges(self.whole, self.state, self._positions, changed)
+        return InputChanges(self.whole.past, self.state, self._positions, changed)
 
     @cached_property
     def refined(self) -> Causes:
@@ -210,7 +148,7 @@ class StepEvidence:
         lanes = self.state.cells.code[self._positions[index]]
         unique, inverse = np.unique(lanes.a, return_inverse=True)
         kinds[index] = inverse
-        then, now = self.whole.code_then.get(self.steps.asset.key, {}), self.whole.code_now(self.steps.asset.key)
+        then, now = self.whole.past.code_then.get(self.steps.asset.key, {}), self.whole.code_now(self.steps.asset.key)
         found: list[tuple[Cause, tuple[PartChange, ...]]] = []
         for lane in unique.tolist():
             changes = compare(then[lane], now) if lane in then else ()
@@ -241,7 +179,7 @@ class StepEvidence:
             keys = _numbered(keys) * 4 + change.changed * 2 + through
         judged_anew = (self.steps.causes & Cause.CONTRACT_CHANGED) != 0
         if judged_anew.any():
-            checks = self.whole.checks_of(self.steps.asset.key)[self._positions].astype(np.str_)
+            checks = self.whole.past.checks_of(self.steps.asset.key)[self._positions].astype(np.str_)
             keys = _numbered(keys) * len(keys) + _numbered(np.where(judged_anew, checks, ""))
         return keys
 
@@ -323,6 +261,8 @@ class StepEvidence:
             if len(own) and self._is_external(change) == (cause is Cause.SOURCE_CHANGED):
                 found = True
                 told = self._upstream(cause, change, self._changes.partitions(change, own)[0])
+                if not told["partitions"] and (fewer := self._changes.no_longer_there(change, own)):
+                    told["fewer"] = fewer
                 columns = self._changes.columns(change, own) if self.whole.in_full else []
                 yield told | ({"columns": columns} if columns else {})
         if not found:  # a second lane alone tells them apart, or what was read is not recorded any more
@@ -370,8 +310,8 @@ class StepEvidence:
 
     def _changed_checks(self, index: Ordinals) -> list[dict[str, str]]:
         """Return which checks are not those that judged a cell, as far as their declaration is recorded."""
-        judged_by = self.whole.checks_of(self.steps.asset.key)[self._positions[index[0]]]
-        for _, document in self.whole.declarations.get(self.steps.asset.key, ()):
+        judged_by = self.whole.past.checks_of(self.steps.asset.key)[self._positions[index[0]]]
+        for _, document in self.whole.past.declarations.get(self.steps.asset.key, ()):
             declared = {} if document is None else json.loads(document)
             if "checks" in declared and declared["checks_version"] == (judged_by or ""):
                 then = dict(declared["checks"])
@@ -386,7 +326,7 @@ class StepEvidence:
     @cached_property
     def _rollbacks(self) -> dict[int, tuple[int, str | None]]:
         """Return record and reason of the rollback of each cell that one made current, by position."""
-        rows = self.whole.rollbacks.get(self.steps.asset.key)
+        rows = self.whole.past.rollbacks.get(self.steps.asset.key)
         if rows is None:
             return {}
         at, cells = layout_of(self.state).positions(rows)
@@ -402,7 +342,7 @@ class StepEvidence:
         """Return what the partitions were, where cells are recorded that the definition does not have any more."""
         if not self.state.outside:
             return {}
-        declared = [document for _, document in self.whole.declarations.get(self.steps.asset.key, ())]
+        declared = [document for _, document in self.whole.past.declarations.get(self.steps.asset.key, ())]
         given = None if declared[-1:] in ([], [None]) else json.loads(declared[-1] or "null")
         now = self.steps.asset.partitions
         if given is None or given["partitions"] == (None if now is None else now.describe()):

@@ -21,7 +21,7 @@ from ..model.graph import Graph
 from ..model.keys import AssetKey
 from .cells import BATCH_ROWS, Columns
 from .past import CodeOf
-from .state import World, cell_members, members_of, read_world
+from .world import World, cell_members, members_of, read_world
 
 if TYPE_CHECKING:
     import duckdb
@@ -33,11 +33,11 @@ Read = Callable[[], AbstractContextManager["duckdb.DuckDBPyConnection"]]
 def recorded_world(connection: duckdb.DuckDBPyConnection, read: Read, graph: Graph, now: datetime) -> World:
     """Return the world as the index describes it; `read` opens the index again, should more be asked of the past."""
     past = CatalogPast(read, graph.assets, position_of(connection).seq)
-    batches = _cells(connection, cell_members(graph))
+    batches = batches_of_cells(connection, cell_members(graph))
     return read_world(graph, now, batches, connection.sql(query("failed_cells")).fetchall, past)
 
 
-def _cells(connection: duckdb.DuckDBPyConnection, members: Mapping[str, list[str]]) -> Iterator[Columns]:
+def batches_of_cells(connection: duckdb.DuckDBPyConnection, members: Mapping[str, list[str]]) -> Iterator[Columns]:
     """Yield the rows of the query `cells` in batches."""
     (rows,) = connection.sql(query("cell_rows")).fetchall()[0]
     for first in range(0, rows, BATCH_ROWS):
@@ -102,6 +102,9 @@ class CatalogPast:
 
     def published_at(self, assets: Collection[AssetKey]) -> Mapping[AssetKey, Columns]:
         return self._ask("cell_published_at", assets)
+
+    def file_digests(self, asset: AssetKey, versions: Collection[str]) -> Mapping[str, Sequence[str]]:
+        return dict(self._rows("file_digests", {"asset": asset, "versions": list(versions)}))
 
     def changed_columns(
         self, asset: AssetKey, partitions: Sequence[str | None], read_at: Sequence[int]

@@ -1,6 +1,6 @@
 """Partition mappings evaluated: for each cell of a downstream the intervals of upstream ordinals that it reads.
 
-Used by `state.py`. Works on arrays; the slow path (an explicit function) is marked.
+Used by `world.py`. Works on arrays; the slow path (an explicit function) is marked.
 """
 
 from __future__ import annotations

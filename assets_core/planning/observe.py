@@ -23,7 +23,8 @@ from ..model.keys import AssetKey, Cell, PartitionKey, split_dimensions
 from ..model.partitions import ProductPartitions
 from ..versions.recipe import token
 from .cells import NOT_RECORDED
-from .state import AssetState, Details, World
+from .state import AssetState, Details
+from .world import World
 
 _SETTLED_NANOSECONDS = 2_000_000_000
 _CHUNK_BYTES = 1 << 20

@@ -1,14 +1,14 @@
 """Look at what was published: files that are gone or changed from outside, versions that are older than they may be.
 
 Used before a plan is made. A folder whose files are those of the last look (names, sizes, times and inodes) is not
-looked into again. A file that was touched after it was published is read: its content decides.
+looked into again. A file that was touched after it was published is read: its bytes decide, or else its content.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,8 @@ from blake3 import blake3
 from ..io.notes import write_note
 from ..model.keys import AssetKey
 from ..versions.recipe import Ordinals
-from .state import AssetState, World
+from .state import AssetState
+from .world import World
 
 _Files = dict[str, list[int]]
 """Size, times of change (content, inode) in nanoseconds and inode of the files in a folder, by name."""
@@ -87,27 +88,31 @@ def _compare(
     published_us: Ordinals,
     read: dict[str, list[int]],
 ) -> bool:
-    """Flag the cells of an asset whose file is not in order; return whether all are. `read`: files whose content was
-    read and right, as they were then; more are added."""
+    """Flag the cells of an asset whose file is not in order; return whether all are. `read`: files that were read
+    and right, as they were then; more are added."""
     key = state.asset.key
     details = world.details(key)
     verdicts: dict[str, bool] = {}
-    for position in np.flatnonzero(state.cells.present).tolist():
+    touched: dict[str, tuple[str, list[int]]] = {}
+    present = [at for at in np.flatnonzero(state.cells.present).tolist() if details.file[at] is not None]
+    for position in present:
         file = details.file[position]
-        if file is None:
-            continue
         folder, _, name = file.rpartition("/")
         stat = files.get(name) if folder == key else _stat(data_folder / file)
         touched_ns = 0 if stat is None else max(stat[1], stat[2])
         if stat is None:
             verdicts[file] = False
         elif stat[0] == details.size_bytes[position] and touched_ns <= published_us[position] * 1_000:
-            verdicts.setdefault(file, True)
+            continue
         elif read.get(file) != stat:
-            verdicts[file] = _is_right(data_folder / file, details.version[position])
-            if verdicts[file]:
-                read[file] = stat
-        state.cells.drifted[position] = not verdicts.get(file, True)
+            touched[file] = details.version[position], stat
+    digests = world.past.file_digests(key, {version for version, _ in touched.values()}) if touched else {}
+    for file, (version, stat) in touched.items():
+        verdicts[file] = _is_right(data_folder / file, version, digests.get(version, ()))
+        if verdicts[file]:
+            read[file] = stat
+    for position in present:
+        state.cells.drifted[position] = not verdicts.get(details.file[position], True)
     for file in read.keys() - {file for file in details.file.tolist() if file is not None}:
         del read[file]
     return not state.cells.drifted.any()
@@ -121,10 +126,10 @@ def _stat(path: Path) -> list[int] | None:
     return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
 
 
-def _is_right(path: Path, version: str) -> bool:
+def _is_right(path: Path, version: str, digests: Sequence[str]) -> bool:
     from ..io.parquet_store import wrong_with  # the data libraries are seldom needed here
 
-    return wrong_with(path, version) is None
+    return wrong_with(path, version, digests) is None
 
 
 def _read(notes: Path) -> Mapping[str, Any]:

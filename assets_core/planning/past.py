@@ -27,7 +27,7 @@ class Past(Protocol):
     """
 
     def details(self, assets: Collection[AssetKey]) -> Mapping[AssetKey, Columns]:
-        """Return a row a cell: version, file, rows, bytes, signature, checks_version."""
+        """Return a row a cell: version, file, rows, bytes, signature, checks_version, source_seq."""
         ...
 
     def recipes(self, assets: Collection[AssetKey]) -> Mapping[AssetKey, Columns]:
@@ -54,6 +54,10 @@ class Past(Protocol):
 
     def published_at(self, assets: Collection[AssetKey]) -> Mapping[AssetKey, Columns]:
         """Return a row a cell: published_us, when its current version was published, in microseconds since 1970."""
+        ...
+
+    def file_digests(self, asset: AssetKey, versions: Collection[str]) -> Mapping[str, Sequence[str]]:
+        """Return the digests of the bytes that the files of versions were written with, where they are recorded."""
         ...
 
     def changed_columns(
@@ -97,6 +101,9 @@ class NothingPast:
         return {}, ()
 
     def readings(self, assets: Collection[AssetKey]) -> Mapping[AssetKey, Sequence[tuple[int, str | None]]]:  # noqa: ARG002
+        return {}
+
+    def file_digests(self, asset: AssetKey, versions: Collection[str]) -> Mapping[str, Sequence[str]]:  # noqa: ARG002
         return {}
 
     def changed_columns(

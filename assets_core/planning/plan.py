@@ -15,7 +15,7 @@ from ..model.keys import AssetKey, Cell
 from ..versions.recipe import Ordinals
 from .intervals import Flags, is_newest
 from .staleness import Cause, Causes, assess
-from .state import World
+from .world import World
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,8 @@ def first_gap(plan: Plan, steps: AssetSteps) -> str:
                 return f"no partition of {edge.upstream} up to {upstream.cell(wanted[-1])} is there"
             continue
         for o in wanted:
+            if upstream.cells.drifted[o - upstream.first] and o not in coming:
+                return f"the file of {upstream.cell(o)} is not what was published, and it is not going to be made again"
             if not upstream.cells.present[o - upstream.first] and o not in coming:
                 where = f" ({upstream.asset.path})" if upstream.asset.path is not None else ""
                 return f"{upstream.cell(o)}{where} is not there"

@@ -14,7 +14,7 @@ from ..model.partitions import Partitions
 from ..versions.recipe import Ordinals
 from .intervals import Flags
 from .meaning import is_key, meant, names_a_dimension
-from .state import World
+from .world import World
 
 
 def runs_of(ordinals: Ordinals) -> list[tuple[int, int]]:

@@ -13,7 +13,7 @@ import numpy as np
 from ..model.asset import Asset
 from ..model.graph import Graph
 from ..versions.recipe import Lanes, Ordinals, edge_digest_of_one, recipe_of_sums, text_lanes, zeros
-from .state import World
+from .world import World
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from .cells import Cells
 from .digests import Digests, code_now
 from .intervals import Flags, Intervals, is_newest
 from .singles import is_single, singles_of
-from .state import World
+from .world import World
 
 Causes = npt.NDArray[np.int64]
 _Doubt = tuple[Asset, Causes, Ordinals]
@@ -200,7 +200,7 @@ def _pass_on(
             continue
         upstream = world.states[edge.upstream]
         runs = will_run.get(edge.upstream)
-        there = upstream.cells.present
+        there = upstream.cells.present & ~upstream.cells.drifted  # what was changed from outside is not read
         if runs is not None:
             there = there | runs
             if may_run is not None:
@@ -209,13 +209,14 @@ def _pass_on(
         if not edge.optional:
             blocked |= wanted == 0
         if is_newest(edge.mapping):
-            blocked |= (wanted > 0) & (reads.numbers(there, upstream.first) == 0) & (not edge.optional)
+            needs = (wanted > 0) & (not edge.optional) | (world.reads(asset, edge).counts() > 0)
+            blocked |= needs & (reads.numbers(there, upstream.first) == 0)
         elif not there.all():
             blocked |= reads.numbers(there, upstream.first) < wanted
     if may_run is None:
         may_run = np.zeros(len(state), np.bool_)
     if own:
-        _walk(own, state.first, causes, blocked, may_run, state.cells.present)
+        _walk(own, state.first, causes, blocked, may_run, state.cells.present & ~state.cells.drifted)
     runs = may_run & _makes(causes) & ~blocked
     if runs.any():
         will_run[asset.key] = runs
@@ -238,8 +239,9 @@ def _pass_on_single(
         if edge.upstream in will_run:
             if may:
                 causes[0] |= Cause.UPSTREAM_WILL_RUN
-        elif not world.states[edge.upstream].cells.present[0]:
-            blocked[0] = True
+        else:
+            upstream = world.states[edge.upstream].cells
+            blocked[0] |= not upstream.present[0] or upstream.drifted[0]
     if may and causes[0] not in (0, Cause.CONTRACT_CHANGED) and not blocked[0]:
         will_run[asset.key] = np.ones(1, np.bool_)
 
@@ -250,7 +252,7 @@ def _makes(causes: Causes) -> Flags:
     return makes
 
 
-def _walk(own: list[Intervals], first: int, causes: Causes, blocked: Flags, may_run: Flags, present: Flags) -> None:
+def _walk(own: list[Intervals], first: int, causes: Causes, blocked: Flags, may_run: Flags, there: Flags) -> None:
     """Add what follows for each cell from earlier cells of its own asset, in order."""
     running, missing = [0], [0]  # how many of the first n cells will run, and will not be there
     for position in range(len(causes)):
@@ -261,4 +263,4 @@ def _walk(own: list[Intervals], first: int, causes: Causes, blocked: Flags, may_
                 blocked[position] = True
         runs = may_run[position] and not blocked[position] and _makes(causes[position : position + 1])[0]
         running.append(running[-1] + int(runs))
-        missing.append(missing[-1] + int(not runs and not present[position]))
+        missing.append(missing[-1] + int(not runs and not there[position]))

@@ -18,6 +18,8 @@ def words(cause: Mapping[str, Any]) -> str:
             more = f" and {len(partitions) - 3} more" if len(partitions) > 3 else ""
             text += f"@{', '.join(partitions[:3])}{more}"
         text += f" is {cause['change']}" if "change" in cause else ""
+    if cause.get("fewer"):
+        text += f" has {cause['fewer']} partitions fewer that are read"
     if cause.get("columns"):
         text += f" (columns {', '.join(cause['columns'])})"
     if roots := cause.get("roots"):

@@ -20,7 +20,7 @@ from assets_core.model.mapping import AllPartitions, Identity, PartitionMapping,
 from assets_core.model.partitions import DailyPartitions
 from assets_core.planning.plan import AssetSteps, Plan
 from assets_core.planning.staleness import Cause
-from assets_core.planning.state import World, empty_world
+from assets_core.planning.world import World, empty_world
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EARLIER = TimeWindow(last=1, offset=-1)

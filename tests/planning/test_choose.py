@@ -23,7 +23,7 @@ from assets_core.planning.choose import choose, choose_all, pick_cells, states_o
 from assets_core.planning.digests import Digests, code_now
 from assets_core.planning.plan import make_plan
 from assets_core.planning.staleness import Cause
-from assets_core.planning.state import World, empty_world
+from assets_core.planning.world import World, empty_world
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DAYS = DailyPartitions("2013-01-30", "2013-02-03")

@@ -22,7 +22,7 @@ from assets_core.planning.chains import chains_of, longest_chain
 from assets_core.planning.forecast import Costs, Sample, Span, costs_of, forecast
 from assets_core.planning.plan import AssetSteps, Plan
 from assets_core.planning.staleness import Cause
-from assets_core.planning.state import empty_world
+from assets_core.planning.world import empty_world
 from catalog.queries import load as query
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -24,7 +24,7 @@ from assets_core.model.partitions import DailyPartitions, HourlyPartitions, Part
 from assets_core.planning.plan import AssetSteps, Plan
 from assets_core.planning.plan_file import PlanFile, document_of, read_plan, write_plan
 from assets_core.planning.staleness import Cause
-from assets_core.planning.state import empty_world
+from assets_core.planning.world import empty_world
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DAYS = DailyPartitions("2013-01-01", "2013-02-01")
