@@ -162,7 +162,7 @@ def asset(
     publishes all the same). `after` names assets to wait for without reading them. With `batch=True` one call handles
     many partitions: the `Partition` parameter is annotated `Sequence[Partition]` and the function returns (or yields)
     a frame for each partition key. `libraries` names installed packages whose versions count as part of the code.
-    `expires_after` (`"24h"`, `"7d"`) makes a cell stale that was published longer ago.
+    `expires_after` (`"24h"`, `"7d"`) makes a cell stale whose data was made longer ago.
 
     Example:
         >>> import polars as pl

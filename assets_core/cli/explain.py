@@ -111,20 +111,24 @@ def _facts_then(found: Project, cell: Cell, as_of: str) -> dict[str, Any]:
 def _staleness(found: Project, world: World, state: AssetState, position: int) -> dict[str, Any]:
     import numpy as np
 
-    from ..planning.choose import choose_all, states_of
     from ..planning.evidence import Evidence
     from ..planning.plan import make_plan
 
-    states = states_of(world)[state.asset.key]
-    names = [name for name in ("failed", "missing", "stale", "fresh") if getattr(states, name)[position]]
+    key = state.asset.key
+    concerned = {key, *world.graph.ancestors([key])}  # no other asset bears on it
+    chosen = {
+        one: np.ones(len(world.states[one]), np.bool_) for one in concerned if not world.graph.assets[one].is_external
+    }
+    plan = make_plan(world, chosen)
     chain: list[dict[str, Any]] = []
-    plan = make_plan(world, choose_all(world))
     for steps in plan.steps:
-        if steps.asset.key == state.asset.key:
+        if steps.asset.key == key:
             index = np.flatnonzero(steps.ordinals == state.first + position)
             chain = Evidence(plan, found.code_parts, in_full=True).of(steps).chain(index) if len(index) else []
+    word = "stale" if state.cells.present[position] else "missing"
+    word = "failed" if state.cells.failed[position] else word
     causes = chain[0]["causes"] if chain else []
-    return {"state": names[0], "causes": causes, "upstream": chain[0]["upstream"] if chain else []}
+    return {"state": word if chain else "fresh", "causes": causes, "upstream": chain[0]["upstream"] if chain else []}
 
 
 def _inputs(world: World, state: AssetState, position: int) -> list[dict[str, Any]]:

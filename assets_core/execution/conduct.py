@@ -28,6 +28,7 @@ from ..model.asset import AssetKind, HandOff
 from ..model.graph import Graph
 from ..model.keys import AssetKey
 from ..model.run import Progress, Records, RunRequest, RunResult
+from ..planning.digests import Digests
 from ..planning.history import recorded_world
 from ..planning.observe import Observation
 from ..planning.plan import Plan
@@ -88,7 +89,8 @@ def conduct(
             on_progress,
         )
 
-        code = unrecorded_code(project)
+        code, looked = unrecorded_code(project), found_fresh(run, plan, known.seq)
+        plan.world.close_past()
 
         def before(lines: Sequence[Line]) -> list[facts.Fact]:
             ended = {run for run in records.open_runs if _ends(lines, run)}
@@ -100,7 +102,7 @@ def conduct(
         relay = Relay(journal_folder, project.state / "lineage" / "events.jsonl", settings.name)
         with Followers([Catalog(project.state).refresh, relay.catch_up]):
             try:
-                return coordinator.run(request, before, observations, found_fresh(run, plan, known.seq))
+                return coordinator.run(request, before, observations, looked)
             except TakenOver:
                 raise
             except BaseException:
@@ -125,7 +127,7 @@ def _remember(plan: Plan) -> None:
     assets = [steps.asset for steps in plan.steps]
     reads = [(asset, edge) for asset in assets for edge in asset.edges if edge.hand_off is not None]
     plan.world.require_details([*(asset.key for asset in assets), *(edge.upstream for _, edge in reads)])
-    plan.world.require_readings(asset.key for asset in assets)
+    Digests(plan.world).require_recorded(assets)
     plan.world.require_columns(
         edge.upstream
         for asset, edge in reads

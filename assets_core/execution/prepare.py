@@ -5,7 +5,7 @@ Called by the coordinator when it gives out steps. It looks at the world and cha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from ..model.reads import ColumnsRead
 from ..planning.digests import Digests, EdgeNow, code_now, narrowed_alike
 from ..planning.intervals import Intervals
 from ..planning.observe import source_path
+from ..planning.spelling import in_order
 from ..planning.state import AssetState
 from ..planning.world import World
 from ..versions.recipe import Ordinals, lanes_text, recipe
@@ -106,14 +107,16 @@ class Preparation:
         return self.steps
 
     def _input(self, edge: Edge, reads: Intervals, group: Ordinals) -> WorkInput:
-        """Return what a step reads through an edge: each upstream partition once, ascending."""
+        """Return what a step reads through an edge: each upstream partition once, in the order of `in_order`."""
         assert edge.hand_off is not None  # noqa: S101  # edges_now leaves out those only waited for
         upstream = self.world.states[edge.upstream]
         self.world.require_details([edge.upstream])
         if len(group) == 1:
-            wanted: Iterable[int] = (o for low, high in reads.of(int(group[0])) for o in range(low, high))
+            wanted = [o for low, high in reads.of(int(group[0])) for o in range(low, high)]
         else:
-            wanted = sorted({o for i in group.tolist() for low, high in reads.of(i) for o in range(low, high)})
+            wanted = np.unique(reads.take(group).enumerated()[0]).tolist()
+        if len(wanted) > 1:
+            wanted = in_order(upstream.asset.partitions, np.array(wanted, np.int64)).tolist()
         parts = tuple((upstream.key(ordinal), self._part(upstream, ordinal)) for ordinal in wanted)
         return WorkInput(edge.name, edge.hand_off, edge.columns, edge.by_partition, parts, edge.optional)
 

@@ -71,7 +71,7 @@ class Asset:
     `partition_parameter` is the name of the parameter that receives the `Partition`; `unknown` names what the code
     uses but whose content cannot be determined: such an asset is never fresh. `parameters` are the values that its
     function or query is given beside its inputs: times as ISO texts. `libraries_not_followed` names the installed
-    packages that its code uses whose versions do not count. A cell that was published longer than
+    packages that its code uses whose versions do not count. A cell whose data was made longer than
     `expires_after_seconds` ago is stale.
     """
 

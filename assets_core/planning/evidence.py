@@ -8,6 +8,7 @@ explanation cannot disagree with a decision.
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,6 +30,7 @@ from .staleness import Cause, Causes, unknown_values
 from .state import AssetState, layout_of
 
 CodeNow = Callable[[AssetKey], Sequence[CodePart]]
+_DEEPEST = 50  # levels that a chain is told up; the roots of each cause are named at any depth
 _KINDS = {"parameter": Cause.PARAMETER_CHANGED, "library": Cause.LIBRARY_CHANGED}
 
 
@@ -73,19 +75,22 @@ class Evidence:
         return self._running[key], state.first
 
     def roots(self, key: AssetKey) -> list[tuple[AssetKey, str]]:
-        """Return which certain causes, of which assets, make cells of an asset run: its own, or those further up."""
-        if key not in self._roots:
-            self._roots[key] = []  # an asset may read itself
-            evidence = self.upstream(key)
-            refined = None if evidence is None else evidence.refined[~evidence.steps.blocked]
-            kinds = Cause(0) if refined is None else Cause(int(np.bitwise_or.reduce(refined, initial=0)))
-            found = [(key, cause.kind) for cause in Cause if cause in kinds and cause is not Cause.UPSTREAM_WILL_RUN]
-            if Cause.UPSTREAM_WILL_RUN in kinds and evidence is not None:
-                for edge in evidence.steps.asset.edges:
-                    if edge.hand_off is not None and edge.upstream != key:
-                        found += self.roots(edge.upstream)
-            self._roots[key] = list(dict.fromkeys(found))
-        return self._roots[key]
+        """Return which certain causes, of which assets, make cells of an asset run: its own, and, where some of its
+        cells are only provisional, those further up."""
+        if not self._roots:
+            for steps in self.plan.steps:  # upstreams come first
+                self._roots[steps.asset.key] = self._roots_of(steps)
+        return self._roots.get(key, [])
+
+    def _roots_of(self, steps: AssetSteps) -> list[tuple[AssetKey, str]]:
+        runs = self.of(steps).refined[~steps.blocked]
+        kinds = Cause(int(np.bitwise_or.reduce(runs, initial=0))) & ~Cause.UPSTREAM_WILL_RUN
+        found = dict.fromkeys((steps.asset.key, cause.kind) for cause in Cause if cause in kinds)
+        if (runs == Cause.UPSTREAM_WILL_RUN).any():
+            for edge in steps.asset.edges:
+                if edge.hand_off is not None:
+                    found |= dict.fromkeys(self._roots.get(edge.upstream, []))
+        return list(found)
 
 
 @dataclass(frozen=True)
@@ -183,32 +188,43 @@ class StepEvidence:
             keys = _numbered(keys) * len(keys) + _numbered(np.where(judged_anew, checks, ""))
         return keys
 
-    def chain(self, chosen: Ordinals, seen: set[tuple[AssetKey, bytes]] | None = None) -> list[dict[str, Any]]:
+    def chain(self, chosen: Ordinals) -> list[dict[str, Any]]:
         """Return why some cells are stale, down to the roots: `asset`, `partitions`, `causes`, and `upstream`, the same
-        of what will run upstream of them; what stands in the chain already is left out."""
-        told, seen = [], set() if seen is None else seen
-        key, partitions = self.steps.asset.key, self.steps.asset.partitions
-        for index, causes in self.grouped(chosen):
-            if (key, index.tobytes()) in seen:
-                continue
-            seen.add((key, index.tobytes()))
-            node = {"asset": key, "partitions": range_texts(partitions, self.steps.ordinals[index]), "causes": causes}
-            upstream = [each for one in self._running_steps(index) for each in one[0].chain(one[1], seen)]
-            told.append({**node, "upstream": upstream})
+        of what will run upstream of them; what stands in the chain already is left out, and what is very far away."""
+        told: list[dict[str, Any]] = []
+        seen: set[tuple[AssetKey, bytes]] = set()
+        pending = deque([(self, chosen, told, 0, True)])
+        while pending:
+            evidence, cells, nodes, depth, goes_back = pending.popleft()
+            key, partitions = evidence.steps.asset.key, evidence.steps.asset.partitions
+            for index, causes in evidence.grouped(cells):
+                if (key, index.tobytes()) in seen:
+                    continue
+                seen.add((key, index.tobytes()))
+                ranges = range_texts(partitions, evidence.steps.ordinals[index])
+                node: dict[str, Any] = {"asset": key, "partitions": ranges, "causes": causes, "upstream": []}
+                nodes.append(node)
+                if depth < _DEEPEST:
+                    for one, positions, is_own in evidence.running_steps(index):
+                        if goes_back or not is_own:
+                            pending.append((one, positions, node["upstream"], depth + 1, not is_own))
         return told
 
-    def _running_steps(self, index: Ordinals) -> Iterator[tuple[StepEvidence, Ordinals]]:
-        """Yield what will run upstream of some cells: evidence and positions. Of earlier cells of the same asset, those
-        that are not provisional: through the others leads the same way."""
+    def running_steps(self, index: Ordinals) -> Iterator[tuple[StepEvidence, Ordinals, bool]]:
+        """Yield what will run upstream of some cells: evidence, positions, and whether it is of the same asset.
+
+        Of earlier cells of the same asset, those that are not provisional: through the others leads the same way.
+        """
         for change, ordinals in self.running_upstream(index):
             evidence = self.whole.upstream(change.edge.upstream)
             if evidence is None:
                 continue
-            positions = np.searchsorted(evidence.steps.ordinals, ordinals)
-            if evidence.steps.asset.key == self.steps.asset.key:
+            is_own = evidence.steps.asset.key == self.steps.asset.key
+            if is_own:
                 earlier = np.arange(int(index.max()))
-                positions = earlier[self.steps.causes[earlier] != Cause.UPSTREAM_WILL_RUN]
-            yield evidence, positions
+                yield evidence, earlier[self.steps.causes[earlier] != Cause.UPSTREAM_WILL_RUN], True
+            else:
+                yield evidence, np.searchsorted(evidence.steps.ordinals, ordinals), False
 
     def causes(self, index: int) -> list[dict[str, Any]]:
         """Return the causes of one cell as JSON values, the certain ones first."""

@@ -100,8 +100,8 @@ class CatalogPast:
     def since(self, assets: Collection[AssetKey]) -> Mapping[AssetKey, Columns]:
         return self._ask("cell_since", assets)
 
-    def published_at(self, assets: Collection[AssetKey]) -> Mapping[AssetKey, Columns]:
-        return self._ask("cell_published_at", assets)
+    def made_at(self, assets: Collection[AssetKey]) -> Mapping[AssetKey, Columns]:
+        return self._ask("cell_made_at", assets)
 
     def file_digests(self, asset: AssetKey, versions: Collection[str]) -> Mapping[str, Sequence[str]]:
         return dict(self._rows("file_digests", {"asset": asset, "versions": list(versions)}))

@@ -32,9 +32,9 @@ def expire(world: World) -> None:
         key: limit for key, asset in world.graph.assets.items() if (limit := asset.expires_after_seconds) is not None
     }
     now_us = int(world.now.timestamp() * 1e6)
-    for key, published_us in world.published_us(list(limits)).items():
+    for key, made_us in world.made_us(list(limits)).items():
         cells = world.states[key].cells
-        np.logical_and(cells.present, now_us - published_us > limits[key] * 1_000_000, out=cells.expired)
+        np.logical_and(cells.present, now_us - made_us > limits[key] * 1_000_000, out=cells.expired)
 
 
 def look_at_files(world: World, data_folder: Path, notes: Path) -> None:
@@ -54,8 +54,8 @@ def look_at_files(world: World, data_folder: Path, notes: Path) -> None:
             moved[key] = files
         seen[key] = note
     world.require_details(moved)
-    for key, published_us in world.published_us(list(moved)).items():
-        if not _compare(world, world.states[key], data_folder, moved[key], published_us, seen[key]["read"]):
+    for key, made_us in world.made_us(list(moved)).items():
+        if not _compare(world, world.states[key], data_folder, moved[key], made_us, seen[key]["read"]):
             seen[key]["stamp"] = ""  # to be looked at again as long as something is wrong
     if seen != known:
         with suppress(OSError):
@@ -85,7 +85,7 @@ def _compare(
     state: AssetState,
     data_folder: Path,
     files: _Files,
-    published_us: Ordinals,
+    made_us: Ordinals,
     read: dict[str, list[int]],
 ) -> bool:
     """Flag the cells of an asset whose file is not in order; return whether all are. `read`: files that were read
@@ -102,7 +102,7 @@ def _compare(
         touched_ns = 0 if stat is None else max(stat[1], stat[2])
         if stat is None:
             verdicts[file] = False
-        elif stat[0] == details.size_bytes[position] and touched_ns <= published_us[position] * 1_000:
+        elif stat[0] == details.size_bytes[position] and touched_ns <= made_us[position] * 1_000:
             continue
         elif read.get(file) != stat:
             touched[file] = details.version[position], stat

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from ..model.keys import AssetKey
 from .cells import Columns
@@ -52,8 +52,8 @@ class Past(Protocol):
         """Return a row a cell: since, the record from which on it has the version that it has."""
         ...
 
-    def published_at(self, assets: Collection[AssetKey]) -> Mapping[AssetKey, Columns]:
-        """Return a row a cell: published_us, when its current version was published, in microseconds since 1970."""
+    def made_at(self, assets: Collection[AssetKey]) -> Mapping[AssetKey, Columns]:
+        """Return a row a cell: made_us, when its current version was made, in microseconds since 1970."""
         ...
 
     def file_digests(self, asset: AssetKey, versions: Collection[str]) -> Mapping[str, Sequence[str]]:
@@ -83,6 +83,17 @@ class Past(Protocol):
         ...
 
 
+class MovedOn(AssertionError):
+    """The past of a look was asked when the run had begun to move on: what it tells might not be so any more."""
+
+
+class ClosedPast:
+    """The past that nobody may ask any more: a run reads what it needs before it moves anything."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise MovedOn(f"{name} was asked of the past while a run goes on; read it before the run begins")
+
+
 @dataclass(frozen=True, slots=True)
 class NothingPast:
     """The past of a project of which nothing was ever made."""
@@ -92,7 +103,7 @@ class NothingPast:
     def details(self, assets: Collection[AssetKey]) -> Mapping[AssetKey, Columns]:  # noqa: ARG002
         return self.rows
 
-    since = rolled_back = recipes = published_at = details
+    since = rolled_back = recipes = made_at = details
 
     def inputs(self, assets: Collection[AssetKey]) -> tuple[Mapping[AssetKey, Columns], Sequence[str]]:  # noqa: ARG002
         return {}, ()

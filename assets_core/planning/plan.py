@@ -97,7 +97,7 @@ def first_gap(plan: Plan, steps: AssetSteps) -> str:
         if is_newest(edge.mapping):
             if not any(upstream.cells.present[o - upstream.first] or o in coming for o in wanted):
                 return f"no partition of {edge.upstream} up to {upstream.cell(wanted[-1])} is there"
-            continue
+            wanted = [max(o for o in wanted if upstream.cells.present[o - upstream.first] or o in coming)]
         for o in wanted:
             if upstream.cells.drifted[o - upstream.first] and o not in coming:
                 return f"the file of {upstream.cell(o)} is not what was published, and it is not going to be made again"

@@ -75,6 +75,32 @@ def ordinals_of(partitions: Partitions, keys: Sequence[str]) -> Ordinals:
             raise NotImplementedError(partitions.kind)
 
 
+def in_order(partitions: Partitions | None, ordinals: Ordinals) -> Ordinals:
+    """Return ordinals in the order in which their partitions are handed over: by time, and by key where they are keys.
+
+    So the order of a list, or that in which keys were added, does not count for what is read.
+    """
+    match partitions:
+        case StaticPartitions() | DynamicPartitions():
+            return ordinals[_rank(partitions, ordinals).argsort(kind="stable")]
+        case ProductPartitions(dimensions=dimensions):
+            parts = zip(dimensions, split(partitions, ordinals), strict=True)
+            return ordinals[np.lexsort([_rank(dimension, part) for (_, dimension), part in parts][::-1])]
+        case _:
+            return ordinals
+
+
+def _rank(partitions: Partitions, ordinals: Ordinals) -> Ordinals:
+    """Return numbers in the order of partitions: of time those there are, else the places of the keys when sorted."""
+    if isinstance(partitions, TimePartitions):
+        return ordinals
+    unique, inverse = np.unique(ordinals, return_inverse=True)
+    keys = keys_of(partitions, unique)
+    rank = np.empty(len(unique), np.int64)
+    rank[sorted(range(len(keys)), key=keys.__getitem__)] = np.arange(len(keys))
+    return rank[inverse]
+
+
 def split(product: ProductPartitions, cells: Ordinals) -> list[Ordinals]:
     """Return the ordinals of cells in each dimension."""
     parts: list[Ordinals] = []

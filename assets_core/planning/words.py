@@ -30,7 +30,7 @@ def words(cause: Mapping[str, Any]) -> str:
     if cause.get("values"):
         text += f": the content of {', '.join(cause['values'])} cannot be determined"
     if cause.get("after_seconds") is not None:
-        text += f": it was published more than {cause['after_seconds']} s ago"
+        text += f": it was made more than {cause['after_seconds']} s ago"
     if "record" in cause:
         text += f" by record {cause['record']}" + (f": {cause['reason']}" if cause["reason"] else "")
     if "partitions_were" in cause:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,7 @@ from ..versions.recipe import Lanes, Ordinals, zeros
 from .cells import Cells, Columns, Layout, fill, no_cells
 from .columns import ColumnDigests, column_digests
 from .intervals import Intervals, evaluate, is_newest
-from .past import NothingPast, Past
+from .past import ClosedPast, NothingPast, Past
 from .recorded import Readings, Reads, RecordedInputs
 from .state import AssetState, Details, checks_version, code_lanes, layout_of
 
@@ -90,13 +90,13 @@ class World:
         assert details is not None  # noqa: S101  # just read
         return details
 
-    def published_us(self, assets: Sequence[AssetKey]) -> dict[AssetKey, Ordinals]:
-        """Return when the versions of cells were published, in microseconds since 1970; 0 where none was."""
-        found = self.past.published_at(assets) if assets else {}
+    def made_us(self, assets: Sequence[AssetKey]) -> dict[AssetKey, Ordinals]:
+        """Return when the versions of cells were made, in microseconds since 1970; 0 where there is none."""
+        found = self.past.made_at(assets) if assets else {}
         times = {key: np.zeros(len(self.states[key]), np.int64) for key in assets}
         for key, columns in found.items():
             rows, index = layout_of(self.states[key]).positions(columns)
-            times[key][index] = columns["published_us"][rows]
+            times[key][index] = columns["made_us"][rows]
         return times
 
     def require_columns(self, assets: Iterable[AssetKey]) -> None:
@@ -122,6 +122,10 @@ class World:
     def tokens(self, asset: AssetKey, reads: ColumnsRead) -> Lanes:
         """Return the tokens of some columns of an asset's cells."""
         return self.columns(asset).tokens(reads, lambda: self.details(asset).rows)
+
+    def close_past(self) -> None:
+        """Let nobody ask the past any more: from now on this world moves on, and the past does not."""
+        self.past = cast("Past", ClosedPast())
 
     def forget_columns(self) -> None:
         """Let go of the digests of columns: those of very many cells do not fit into memory together."""

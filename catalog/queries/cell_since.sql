@@ -1,11 +1,11 @@
 -- From which record on each cell of $assets has the version that it had as of record $position. `place` and `is_renumbered`
 -- as in the query cells.
 SELECT
-    w.place::INTEGER AS place, p.scheme IS DISTINCT FROM w.scheme AS is_renumbered,
-    CASE WHEN p.scheme IS DISTINCT FROM w.scheme THEN coalesce(p.partition, '') END AS partition,
-    coalesce(p.ordinal, -1) AS ordinal, p.since
+    w.place::INTEGER AS place, p.newest.scheme IS DISTINCT FROM w.scheme AS is_renumbered,
+    CASE WHEN p.newest.scheme IS DISTINCT FROM w.scheme THEN coalesce(p.partition, '') END AS partition,
+    coalesce(p.newest.ordinal, -1) AS ordinal, p.since
 FROM (
-    SELECT asset, partition, max_by(ordinal, published_seq) AS ordinal, max_by(scheme, published_seq) AS scheme,
+    SELECT asset, partition, max_by({'ordinal': ordinal, 'scheme': scheme}, published_seq) AS newest,
         max(published_seq) FILTER (is_new) AS since
     FROM (
         SELECT asset, partition, ordinal, scheme, published_seq, lag(published_seq) OVER cell IS NULL

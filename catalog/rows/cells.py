@@ -72,7 +72,7 @@ STATEMENTS = (
         WITH made AS (
             SELECT seq, asset, scheme FROM materialized_now
             UNION ALL SELECT seq, asset, scheme FROM observed_now
-            UNION ALL SELECT max(seq), asset, max_by(scheme, seq) FROM numbering GROUP BY asset)
+            UNION ALL SELECT max(seq), asset, max_by({'s': scheme}, seq).s FROM numbering GROUP BY asset)
         SELECT seq, asset, scheme
         FROM (SELECT *, lag(seq) OVER w IS NULL OR scheme IS DISTINCT FROM lag(scheme) OVER w AS is_new
             FROM made WINDOW w AS (PARTITION BY asset ORDER BY seq))
@@ -85,7 +85,7 @@ STATEMENTS = (
         INSERT INTO reading
         WITH made AS (
             SELECT seq, asset, nullif(reads, 'null') AS reads FROM materialized_now
-            UNION ALL SELECT max(seq), asset, max_by(reads, seq) FROM reading GROUP BY asset)
+            UNION ALL SELECT max(seq), asset, max_by({'r': reads}, seq).r FROM reading GROUP BY asset)
         SELECT seq, asset, reads
         FROM (SELECT *, lag(seq) OVER w IS NULL AND reads IS NOT NULL
                 OR lag(seq) OVER w IS NOT NULL AND reads IS DISTINCT FROM lag(reads) OVER w AS is_new

@@ -104,6 +104,7 @@ def materialized(
     position: int = 1,
     file: str | None = None,
     file_digest: str | None = None,
+    reads: dict[str, Any] | None = None,
 ) -> Fact:
     content = digest(version)
     return "materialized", {
@@ -123,6 +124,7 @@ def materialized(
         "file": f"{asset}/{content}.parquet" if file is None else file,
         "file_digest": file_digest,
         "columns": [["id", "int64", content[:32]], ["name", "string", content[32:]]],
+        "reads": reads,
         "inputs": [list(read) for read in inputs],
         "position": position,
         "seconds": 0.25,
@@ -257,6 +259,7 @@ def _facts() -> st.SearchStrategy[Fact]:
             step=step,
             ordinal=st.integers(0, 2),
             inputs=st.sampled_from([(), (("up", 0, 3, digest("up")[:32]),)]),
+            reads=st.sampled_from([None, {"up": {"columns": ["a"], "schema": False}}]),
         ),
         st.builds(observed, asset, partition, version, signature=version),
         st.builds(lambda pointers: published(*pointers), st.lists(pointer, min_size=1, max_size=3)),

@@ -494,3 +494,18 @@ def test_batches_of_any_size_end_in_the_same_tables_and_in_those_of_the_model(
         failures = _rows(at_once, "SELECT asset, partition, seq FROM cell_failure")
         assert {(asset, partition): seq for asset, partition, seq in failures} == failures_by_model(records)
         assert len(tables["run"]) == len({run for run, *_ in tables["run"]})
+
+
+def test_what_was_read_is_known_alike_however_the_records_come(tmp_path: Path) -> None:
+    some = {"up": {"columns": ["a"], "schema": False}}
+    facts = [
+        materialized("a", f"p{number}", reads=reads) for number, reads in enumerate([some, None, some, some, None])
+    ]
+    lines = list(_lines(tmp_path, facts))
+    found = []
+    for portions in ([lines], [[line] for line in lines], [lines[:2], lines[2:]]):
+        with _index() as connection:
+            for portion in portions:
+                apply(connection, portion)
+            found.append(connection.sql("SELECT seq, reads IS NULL FROM reading ORDER BY seq").fetchall())
+    assert found == [[(2, False), (3, True), (4, False), (6, True)]] * 3

@@ -134,7 +134,7 @@ def test_a_planned_step_in_json_has_exactly_the_documented_members(project: Proj
                 "kind": "upstream_will_run",
                 "upstream": "marts/final",
                 "partitions": [],
-                "roots": [{"asset": "marts/final", "kind": "missing"}, {"asset": "regions", "kind": "missing"}],
+                "roots": [{"asset": "marts/final", "kind": "missing"}],
             },
         ],
         "provisional": False,

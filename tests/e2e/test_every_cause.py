@@ -333,7 +333,7 @@ def test_expired_is_told_an_hour_later_and_not_a_second_before(made: Project, mo
             return datetime.now(UTC).astimezone(tz) + timedelta(hours=2)
 
     monkeypatch.setattr(story, "datetime", Later)
-    found = told(made, "report", "", "expired: it was published more than 3600 s ago")
+    found = told(made, "report", "", "expired: it was made more than 3600 s ago")
     assert found == {"kind": "expired", "after_seconds": 3600}
 
 
