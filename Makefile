@@ -69,7 +69,7 @@ bench-planner: setup
 	$(BIN)/python benchmarks/planner.py
 
 soak: setup
-	$(BIN)/python tests/properties/soak.py --examples 500
+	$(BIN)/python tests/properties/soak.py --examples 10000
 
 # Half an hour: every fault at every system call, a thousand damages, eight writers and eight readers for a minute.
 faults: setup

@@ -66,12 +66,13 @@ def again(folder: Path) -> dict[str, float]:
         raise SystemExit(f"there was something to do: {decided}, {planned.stale} stale")
     project = find_project(folder)
     events = project.state / "lineage" / "events.jsonl"
+    world = look(project).world
     return {
         "noop_seconds": noop_seconds,
         "noop_cpu_seconds": noop_cpu_seconds,
         "noop_warm_seconds": statistics.median(warm),
         "plan_warm_seconds": plan_seconds,
-        "rows": int(sum(state.rows.sum() for state in look(project).world.states.values())),
+        "rows": int(sum(world.details(key).rows.sum() for key in world.states)),
         "data_bytes": sum(file.stat().st_size for file in (project.state / "data").rglob("*.parquet")),
         "journal_bytes": sum(file.stat().st_size for file in (project.state / "journal").glob("*.jsonl")),
         "index_bytes": (project.state / "catalog.duckdb").stat().st_size,

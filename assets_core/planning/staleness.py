@@ -168,7 +168,8 @@ def _by_numbers(
         (cells.expired[index], Cause.EXPIRED),
         (is_unknown, Cause.UNKNOWN),
     ):
-        causes |= np.where(flags, int(cause), 0)
+        if np.any(flags):
+            causes |= np.where(flags, int(cause), 0)
     return causes, doubtful
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from itertools import pairwise, product
 from zoneinfo import ZoneInfo
@@ -32,7 +32,7 @@ class Scheme:
     """A definition of partitions, as it is written in a project; weeks begin on Monday.
 
     `every`: minutes of a window. `ticks`: hours and weekdays (0 is Monday) of a cron expression. `keys` of a dynamic
-    set are those that were added to it.
+    set are those that were added to it. An open end, moved by `end_offset`, is now at `until`.
     """
 
     kind: str
@@ -44,6 +44,8 @@ class Scheme:
     every: int = 15
     ticks: tuple[tuple[int, ...], tuple[int, ...]] = ((6,), (0, 1, 2, 3, 4))
     name: str = ""
+    end_offset: int | None = None
+    until: datetime | None = None
 
     @property
     def cron(self) -> str:
@@ -67,6 +69,10 @@ class Scheme:
 
     def source(self) -> str:
         """Return the definition in Python."""
+        if self.end_offset is not None:
+            cron = f"{self.cron!r}, " if self.kind == "cron" else ""
+            end = f"tz={self.tz!r}, end_offset={self.end_offset}"
+            return f"{self.kind.capitalize()}Partitions({cron}{self.start!r}, {end})"
         if self.kind == "cron":
             return f"CronPartitions({self.cron!r}, {self.start!r}, {self.end!r}, tz={self.tz!r})"
         if self.is_time:
@@ -114,13 +120,24 @@ def slots(scheme: Scheme | None) -> list[Slot]:
     if scheme.kind in ("static", "dynamic"):
         return [Slot(key) for key in scheme.keys]
     if scheme.is_time:
-        start, end = _moment(scheme.start, scheme.tz), _moment(scheme.end, scheme.tz)
+        start, end = _moment(scheme.start, scheme.tz), scheme.until or _moment(scheme.end, scheme.tz)
         around = timeline(scheme, start - timedelta(days=1), end + timedelta(days=1))
         return [slot for slot in around if slot.start is not None and start <= slot.start < end]
     names = [name for name, _ in scheme.dimensions]
     return [
         _joined(dict(zip(names, parts, strict=True))) for parts in product(*(slots(d) for _, d in scheme.dimensions))
     ]
+
+
+def open_end(scheme: Scheme, now: datetime) -> datetime:
+    """Return where a definition with an open end ends now: behind its last complete partition, moved by its offset."""
+    assert scheme.end_offset is not None
+    margin = timedelta(days=LENGTHS[scheme.kind] * 3 + 1)
+    around = [slot for slot in timeline(scheme, now - margin, now + margin) if slot.start is not None]
+    running = next(place for place, slot in enumerate(around) if slot.end is not None and slot.end > now)
+    end = around[running + scheme.end_offset].start
+    assert end is not None
+    return end
 
 
 def _joined(parts: dict[str, Slot]) -> Slot:
@@ -267,6 +284,10 @@ class Reading:
         raise ValueError(f"a function cannot be written in TOML: {self.kind}")
 
     @property
+    def is_newest(self) -> bool:
+        return self.kind == "newest" or (self.kind == "from_dimension" and self.dimensions[0][1].is_newest)
+
+    @property
     def is_function(self) -> bool:
         return self.kind in ("same", "fixed") or any(reading.is_function for _, reading in self.dimensions)
 
@@ -309,7 +330,9 @@ def reads(reading: Reading, downstream: Scheme | None, slot: Slot, upstream: Sch
     return _inferred(downstream, slot, upstream)
 
 
-def newest(candidates: set[str | None], upstream: Scheme, is_there: Callable[[str | None], bool]) -> set[str | None]:
+def newest(
+    candidates: set[str | None], upstream: Scheme | None, is_there: Callable[[str | None], bool]
+) -> set[str | None]:
     """Return the last of some partitions of an upstream that is there, if any is."""
     there = [slot.key for slot in slots(upstream) if slot.key in candidates and is_there(slot.key)]
     return set(there[-1:])
@@ -366,8 +389,10 @@ def _window(slot: Slot, upstream: Scheme, last: int | None, offset: int) -> set[
     assert slot.start is not None
     assert slot.end is not None
     margin = timedelta(days=LENGTHS[upstream.kind] * 9 + 1)
-    midday = {"hour": 12, "minute": 0}  # so that the cells of a day look at the same ones
-    around = timeline(upstream, (slot.start - margin).replace(**midday), (slot.end + margin).replace(**midday))
+    at_noon = time(12, tzinfo=UTC)  # so that the cells of a day look at the same ones
+    around = timeline(
+        upstream, datetime.combine(slot.start - margin, at_noon), datetime.combine(slot.end + margin, at_noon)
+    )
     places = [
         place
         for place, other in enumerate(around)

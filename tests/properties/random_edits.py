@@ -1,92 +1,51 @@
-"""Draw the history of a random project: how it begins, how it is edited, and what is asked of each run in between.
+"""Draw a random project, its edits, and what is asked of each run in between.
 
-Used by the property tests. Every choice is drawn, so that a failing example is made smaller.
+Used by `histories.py`. Every choice is drawn, so that a failing example is made smaller.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
-from difflib import unified_diff
-from typing import TypeVar
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, TypeVar
 
 from hypothesis import event
 from hypothesis import strategies as st
-from legal_choices import BASES, may_batch, may_follow, moved, readings, repaired, schemes
-from naive_partitions import slots
-from random_project import Asset, Input, Project, written
+from legal_choices import BASES, as_of_now, may_batch, may_follow, moved, readings, repaired, schemes
+from naive_partitions import Reading, Scheme, slots
+from random_project import COLUMNS, Asset, Input, Project
 
 T = TypeVar("T")
 
-KINDS = ("none", "none", "hourly", "daily", "daily", "daily", "weekly", "monthly", "static", "product")
-HAND_OFFS = ("pl.DataFrame", "pl.LazyFrame", "pa.Table", "pa.RecordBatchReader", "duckdb.DuckDBPyRelation")
-COLUMNS = (None, None, None, ("n",), ("m",), ("m", "n"))
+KINDS = (
+    *("none", "none", "daily", "daily", "daily", "static", "product", "product", "dynamic", "dynamic"),
+    *("hourly", "weekly", "monthly", "minute", "quarterly", "yearly", "cron"),
+)
+HAND_OFFS = (
+    "pl.DataFrame",
+    "pl.LazyFrame",
+    "pl.LazyFrame",
+    "pl.LazyFrame",
+    "pa.Table",
+    "pa.RecordBatchReader",
+    "duckdb.DuckDBPyRelation",
+)
+DECLARED = (None, None, None, None, ("n",), ("m", "k"), ("j", "n", "m"), ("k",))
+USES = (COLUMNS, ("n",), ("m",), ("k",), ("j",), ("m", "k"), ("k", "j"), ("n", "m", "j"))
 DIVISORS = (1, 10, 10, 100)
+DAMAGES = ("gone", "cut", "changed")
 SEVERITIES = ("error", "error", "warn")
+KEYS = ("eu", "us", "apac", "x", "y z")
 NAMES = tuple(f"a{number}" for number in range(9))
 
 
-@dataclass(frozen=True)
-class Step:
-    """A state of a project, and what is asked of the run after it; `touched`: all files are written again."""
-
-    project: Project
-    selection: str = "*"
-    keys: frozenset[str] | None = None
-    days: tuple[date, date] | None = None
-    force: bool = False
-    touched: bool = False
-
-
-class History(tuple[Step, ...]):
-    """Steps, shown as the files that a person would write."""
-
-    def __repr__(self) -> str:
-        lines: list[str] = []
-        before: dict[str, str | None] = {}
-        for number, step in enumerate(self):
-            asked = {"days": step.days, "force": step.force, "touched": step.touched}
-            lines.append(f"\n=== step {number}: materialize {step.selection} {asked}")
-            texts = written(step.project)
-            for path in sorted(before.keys() | texts.keys()):
-                old, new = before.get(path), texts.get(path)
-                if number == 0 and not path.endswith("shared.py"):
-                    lines += [f"--- {path}", new if new is not None else "(not there)"]
-                elif old != new:
-                    changes = unified_diff((old or "").splitlines(), (new or "").splitlines(), lineterm="", n=0)
-                    lines += [f"--- {path}{'' if new is not None else ' (not there)'}", *list(changes)[2:]]
-            before = texts
-        return "\n".join(lines)
-
-
-@st.composite
-def full_runs(draw: st.DrawFn) -> History:
-    """Draw a history in which everything is made after each group of edits."""
-    choices = Choices(draw)
-    steps = [Step(choices.project())]
-    for _ in range(choices.number(1, 2)):
-        steps.append(Step(choices.edited(steps[-1].project, choices.number(1, 3)), touched=choices.often(4)))
-    return History(steps)
-
-
-@st.composite
-def partial_runs(draw: st.DrawFn) -> History:
-    """Draw a history in which some cells are made, by name, by range or by force, between edits."""
-    choices = Choices(draw)
-    steps = [Step(choices.project())]
-    for _ in range(choices.number(2, 4)):
-        project = choices.edited(steps[-1].project, choices.number(0, 2))
-        selection, keys = choices.selection(project)
-        steps.append(Step(project, selection, keys, choices.days(), force=choices.often(4)))
-    return History(steps)
-
-
 class Choices:
-    """The choices of one example."""
+    """The choices of one example; `may_be_open`: partitions may be until now, which the history then decides."""
 
-    def __init__(self, draw: st.DrawFn) -> None:
+    def __init__(self, draw: st.DrawFn, *, may_be_open: bool) -> None:
         self._draw = draw
+        self._may_be_open = may_be_open
         self._base: tuple[str, date] = self.one_of(BASES)
 
     def one_of(self, options: Sequence[T]) -> T:
@@ -99,14 +58,25 @@ class Choices:
     def number(self, low: int, high: int) -> int:
         return self._draw(st.integers(low, high))
 
+    def accidents(self) -> dict[str, Any]:
+        """Draw what happens beside the edits of a step, as members of it."""
+        return {
+            "rollback": self.number(0, 9) if self.often(3) else None,
+            "damage": (self.number(0, 9), self.one_of(DAMAGES)) if self.often(4) else None,
+            "later": self.one_of((0, 0, 0, 2, 48)),
+        }
+
     # A project
 
     def project(self) -> Project:
         """Draw a project of two to eight assets."""
-        project = Project({}, {"x": 3, "y": 2, "read": 1}, {})
+        sets = {"places": KEYS[: self.number(0, 3)]}
+        noon = datetime.combine(self._base[1] + timedelta(days=1), time(12), UTC)
+        now = noon if self._may_be_open else None
+        project = Project({}, {"x": 3, "y": 2, "read": 1}, {}, sets=sets, now=now)
         for number in range(self.number(1, 2)):
             project = self._with(project, self._external(f"e{number}"))
-        for number in range(self.number(1, 6)):
+        for number in range(self.number(1, 5)):
             project = self._with(project, self._made(project, NAMES[number]))
         return project
 
@@ -114,16 +84,24 @@ class Choices:
         return repaired(replace(project, assets={**project.assets, asset.key: asset}))
 
     def _external(self, key: str) -> Asset:
-        return Asset(key, "external", self._draw(schemes(self._base, KINDS)), reader=self.often(3))
+        return Asset(key, "external", self._scheme(), reader=self.often(3))
+
+    def _scheme(self) -> Scheme | None:
+        return self._draw(schemes(self._base, KINDS, may_be_open=self._may_be_open))
 
     def _made(self, project: Project, key: str) -> Asset:
         kind = self.one_of(("function", "function", "function", "sql", "sql_file"))
-        scheme = self._draw(schemes(self._base, KINDS))
+        scheme = as_of_now(self._scheme(), project)
         asset = Asset(key, kind, scheme, constant=self.number(0, 30), divisor=self.one_of(DIVISORS))
-        asset = replace(asset, uses_place=scheme is not None and self.often(2))
+        asset = replace(asset, uses_place=scheme is not None and self.often(2), extra=self.often(5))
+        asset = replace(asset, bonus=self.number(1, 9) if self.often(3) else None, opaque=self.often(5))
+        asset = replace(asset, expires=self.one_of((1, 24)) if self.often(4) else None)
+        asset = replace(asset, library=self.often(5))
         for _ in range(self.number(0, 3)):
             asset = self._with_input(project, asset)
         if kind == "function":
+            if scheme is not None and scheme.is_time and self.often(3):
+                asset = replace(asset, inputs=(*asset.inputs, self._itself(asset)))
             asset = replace(asset, helper=self.one_of(("", "", "x", "y")), form=self.one_of(("frame", "lazy", "arrow")))
             asset = replace(asset, batch=self.often(2) and may_batch(asset, project.assets))
         asset = self._with_after(project, asset) if self.often(5) else asset
@@ -139,11 +117,18 @@ class Choices:
         functions = asset.kind != "sql_file" and self.often(4)
         accepted = readings(asset.scheme, project.assets[upstream].scheme)
         reading = self.one_of([reading for reading in accepted if functions or not reading.is_function])
-        given = Input(name, upstream, reading, columns=self.one_of(COLUMNS), weight=self.number(1, 3))
+        given = Input(name, upstream, reading, columns=self.one_of(DECLARED), weight=self.number(1, 3))
+        given = replace(given, uses=self.one_of(USES), star=self.often(5))
         if asset.kind == "function":
             by_partition = project.assets[upstream].scheme is not None and self.often(3)
-            given = replace(given, hand_off=self.one_of(HAND_OFFS), by_partition=by_partition)
+            given = replace(given, hand_off=self.one_of(HAND_OFFS), by_partition=by_partition, optional=self.often(3))
         return replace(asset, inputs=(*asset.inputs, given))
+
+    def _itself(self, asset: Asset) -> Input:
+        """Draw an input of earlier partitions of the asset itself."""
+        reading = self.one_of([Reading("window", last=last, offset=-1) for last in (None, 1, 2)])
+        given = Input("before", asset.key, reading, columns=self.one_of(DECLARED), uses=self.one_of(USES))
+        return replace(given, hand_off=self.one_of(HAND_OFFS), optional=True)
 
     def _earlier(self, project: Project, asset: Asset) -> list[str]:
         keys = list(project.assets)
@@ -177,10 +162,22 @@ class Choices:
             self._change_file,
             self._change_file,
             self._add_asset,
+            self._change_set,
         ]
         if any(True for _ in project.made()):
             edits += [
                 self._change_constant,
+                self._change_constant,
+                self._change_tilt,
+                self._change_tilt,
+                self._change_uses,
+                self._change_extra,
+                self._change_extra,
+                self._change_library,
+                self._declare_library,
+                self._change_bonus,
+                self._change_setting,
+                self._change_expiry,
                 self._change_divisor,
                 self._change_checks,
                 self._move_partitions,
@@ -217,6 +214,8 @@ class Choices:
             if asset.is_external
             for slot in slots(asset.scheme)
         ]
+        if not keys:
+            return project
         key = self.one_of(keys)
         rows = project.files[key]
         change = self.one_of(("value", "value", "unread", "row", "gone"))
@@ -241,6 +240,61 @@ class Choices:
         asset = self._any_made(project)
         return self._change(project, replace(asset, constant=asset.constant + self.number(1, 12)))
 
+    def _change_set(self, project: Project) -> Project:
+        """Add a key to the set of dynamic partitions, or remove one."""
+        key, keys = self.one_of(KEYS), project.sets["places"]
+        changed = tuple(each for each in keys if each != key) if key in keys else (*keys, key)
+        return replace(project, sets={"places": changed})
+
+    def _change_uses(self, project: Project) -> Project:
+        """Let a reader use other columns of an input."""
+        asset = self._any_made(project)
+        if not asset.inputs:
+            return project
+        old = self.one_of(asset.inputs)
+        new = replace(old, uses=self.one_of(USES), star=self.often(4))
+        return self._change(project, replace(asset, inputs=tuple(new if g == old else g for g in asset.inputs)))
+
+    def _change_tilt(self, project: Project) -> Project:
+        """Change one column alone, which most readers do not use."""
+        asset = self._any_made(project)
+        return self._change(project, replace(asset, tilt=asset.tilt + self.number(1, 3)))
+
+    def _change_extra(self, project: Project) -> Project:
+        """Add a column that nobody uses, or remove it: for readers that may look at it only the schema changes."""
+        looked_at = {
+            given.upstream
+            for asset in project.made()
+            for given in asset.inputs
+            if given.star or given.hand_off == "pl.LazyFrame"
+        }
+        assets = [asset for asset in project.made() if asset.key in looked_at] or list(project.made())
+        asset = self.one_of(assets)
+        return self._change(project, replace(asset, extra=not asset.extra))
+
+    def _change_bonus(self, project: Project) -> Project:
+        asset = self._any_made(project)
+        return self._change(project, replace(asset, bonus=self.one_of((None, 2, 5))))
+
+    def _change_setting(self, project: Project) -> Project:
+        """Give a parameter a value in assets.toml, or take it back."""
+        asset = self._any_made(project)
+        others = {key: value for key, value in project.settings.items() if key != asset.key}
+        own = {} if asset.key in project.settings and self.often(2) else {asset.key: self.number(1, 9)}
+        asset = replace(asset, bonus=4) if asset.bonus is None else asset
+        return replace(self._change(project, asset), settings={**others, **own})
+
+    def _change_library(self, project: Project) -> Project:
+        return replace(project, library=self.one_of(("1.0", "1.1", "2.0")))
+
+    def _declare_library(self, project: Project) -> Project:
+        asset = self._any_made(project)
+        return self._change(project, replace(asset, library=not asset.library))
+
+    def _change_expiry(self, project: Project) -> Project:
+        asset = self._any_made(project)
+        return self._change(project, replace(asset, expires=self.one_of((None, 1, 24))))
+
     def _change_divisor(self, project: Project) -> Project:
         asset = self._any_made(project)
         return self._change(project, replace(asset, divisor=self.one_of(DIVISORS)))
@@ -261,7 +315,7 @@ class Choices:
     def _redefine_partitions(self, project: Project) -> Project:
         """Give an asset other partitions: of another grain, in another zone, none."""
         asset = self._any_made(project)
-        scheme = self._draw(schemes(self._base, KINDS))
+        scheme = self._scheme()
         if self.often(2) and asset.scheme is not None and asset.scheme.is_time:
             scheme = replace(asset.scheme, tz=self.one_of(("UTC", "Europe/Berlin", "America/New_York")))
         return self._change(project, replace(asset, scheme=scheme))
@@ -278,13 +332,18 @@ class Choices:
         return self._change(project, self._with_input(project, asset)) if len(asset.inputs) < 4 else project
 
     def _change_input(self, project: Project) -> Project:
-        """Change mapping or columns of an input."""
+        """Change upstream, mapping or columns of an input."""
         asset = self._any_made(project)
         if not asset.inputs:
             return project
         old = self.one_of(asset.inputs)
-        if self.often(2):
-            new = replace(old, columns=self.one_of(COLUMNS))
+        others = [key for key in self._earlier(project, asset) if key != old.upstream]
+        if others and old.upstream != asset.key and self.often(4):
+            new = replace(old, upstream=self.one_of(others))
+        elif self.often(2):
+            new = replace(old, columns=self.one_of(DECLARED))
+        elif old.upstream == asset.key:
+            new = replace(old, reading=self._itself(asset).reading)
         else:
             new = replace(old, reading=self.one_of(readings(asset.scheme, project.assets[old.upstream].scheme)))
         return self._change(project, replace(asset, inputs=tuple(new if g == old else g for g in asset.inputs)))
@@ -326,5 +385,5 @@ class Choices:
 
 def _ancestors(project: Project, key: str) -> set[str]:
     asset = project.assets[key]
-    upstreams = {*(given.upstream for given in asset.inputs), *asset.after}
+    upstreams = {*(given.upstream for given in asset.inputs), *asset.after} - {key}
     return upstreams.union(*(_ancestors(project, upstream) for upstream in upstreams))

@@ -1,96 +1,40 @@
-"""What is in a random project: its assets, constants and files, as values that are written down as sources.
+"""What is in a random project: its assets, constants and files, as values.
 
-`written` turns a project into the texts of its files; `random_edits.py` draws and edits one. It must not know
+`project_text.py` writes one down as the texts of its files; `random_edits.py` draws and edits one. It must not know
 what is fresh or stale.
 """
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
 
-from naive_partitions import Reading, Scheme, slots
+from naive_partitions import Reading, Scheme
 
-Rows = tuple[tuple[int, int], ...]
-"""The content of a cell: the columns n and m of its rows."""
+COLUMNS = ("n", "m", "k", "j")
+"""The columns of every frame, of which most readers use some; each counts by its weight."""
+WEIGHTS = {"n": 1, "m": 2, "k": 3, "j": 5}
+LIBRARY = "weather-of-random-projects"
+"""A library that an asset may declare."""
 
-SHARED = """
-import duckdb
-import polars as pl
-import pyarrow as pa
-
-FACTOR_X = {x}
-FACTOR_Y = {y}
-FACTOR_READ = {read}
+Rows = tuple[tuple[int, ...], ...]
 
 
-def helper_x(value):
-    return value + FACTOR_X
+class Frame(NamedTuple):
+    """The content of a cell: its columns in their order, and its rows."""
 
-
-def helper_y(value):
-    return helper_x(value) * FACTOR_Y
-
-
-def read_csv(path):
-    frame = pl.read_csv(path, schema={{"n": pl.Int64, "m": pl.Int64, "x": pl.Int64}})
-    return frame.select(pl.col("n") * FACTOR_READ, "m")
-
-
-def as_frame(data):
-    if isinstance(data, pl.LazyFrame):
-        return data.collect()
-    if isinstance(data, duckdb.DuckDBPyRelation):
-        data = data.to_arrow_table()
-    if isinstance(data, pa.RecordBatchReader):
-        data = data.read_all()
-    return pl.from_arrow(data) if isinstance(data, pa.Table) else data
-
-
-def total(data):
-    if isinstance(data, dict):
-        return sum(total(part) for part in data.values())
-    frame = as_frame(data)
-    return sum(weight * int(frame[name].sum()) for name, weight in (("n", 1), ("m", 2)) if name in frame.columns)
-
-
-def place(partition):
-    value = sum(partition.key.encode()) % 11
-    if partition.start is not None:
-        value += int(partition.end.timestamp() - partition.start.timestamp()) // 3600
-    return value
-
-
-def table(quotient, form):
-    rows = range(quotient % 3)
-    data = {{"n": [quotient + row for row in rows], "m": [quotient // 5 + row for row in rows]}}
-    frame = pl.DataFrame(data, schema={{"n": pl.Int64, "m": pl.Int64}})
-    return {{"frame": frame, "lazy": frame.lazy(), "arrow": frame.to_arrow()}}[form]
-
-
-def same_key(key):
-    return [key]
-"""
-
-IMPORTS = """
-from collections.abc import Mapping, Sequence
-from typing import Annotated
-
-import duckdb
-import pandera.polars as pandera
-import polars as pl
-import pyarrow as pa
-
-from assets_core import *
-
-from .shared import helper_x, helper_y, place, read_csv, same_key, table, total
-"""
+    columns: tuple[str, ...]
+    rows: Rows
 
 
 @dataclass(frozen=True)
 class Input:
-    """One upstream that is read: a parameter, or a table of a query."""
+    """One upstream that is read: a parameter, or a table of a query.
+
+    `columns` are declared, `uses` are those that are added up; `star`: a query reads them through a SELECT *.
+    """
 
     name: str
     upstream: str
@@ -99,6 +43,15 @@ class Input:
     hand_off: str = "pl.DataFrame"
     by_partition: bool = False
     weight: int = 1
+    uses: tuple[str, ...] = COLUMNS
+    star: bool = False
+    optional: bool = False
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """Return the columns that are added up: some of those that are handed over."""
+        handed = COLUMNS if self.columns is None else tuple(sorted(self.columns, key=COLUMNS.index))
+        return tuple(name for name in handed if name in self.uses) or handed
 
 
 @dataclass(frozen=True)
@@ -107,7 +60,9 @@ class Asset:
 
     A made cell computes `base` from constant, inputs and place, lets the helper change it, fails where `base % 4` is
     `fails`, and holds the rows of `base // divisor`. `contract` is a limit to n, `check` a remainder that the total
-    divided by 5 must not leave; both with their severity.
+    divided by 5 must not leave; both with their severity. `extra`: its frames have one column more. `bonus`: default
+    of a parameter that is added. `opaque`: the query is one of which no columns are derived. `expires`: in
+    hours. `tilt`: is added to the column j alone. `library`: its code counts the version of one.
     """
 
     key: str
@@ -125,6 +80,12 @@ class Asset:
     contract: tuple[int, str] | None = None
     check: tuple[int, str] | None = None
     reader: bool = False
+    extra: bool = False
+    bonus: int | None = None
+    opaque: bool = False
+    tilt: int = 0
+    expires: int | None = None
+    library: bool = False
 
     @property
     def is_external(self) -> bool:
@@ -139,188 +100,30 @@ class Asset:
 class Project:
     """A project: assets in the order of their making, the constants of the helpers, the rows (n, m, x) of each file.
 
-    A file that is None is not there. `look` changes comments, docstrings, layout and owners, nothing else.
+    A file that is None is not there. `look` changes comments, docstrings, layout and owners, nothing else. `settings`
+    are the values of the parameter `bonus` in assets.toml, `sets` the keys of dynamic partitions, `library` the version
+    in which a library is installed. `now` decides where open ends are, if there are any.
     """
 
     assets: Mapping[str, Asset]
     factors: Mapping[str, int]
     files: Mapping[tuple[str, str | None], tuple[tuple[int, int, int], ...] | None]
     look: int = 0
+    settings: Mapping[str, int] = field(default_factory=dict)
+    sets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    library: str = "1.0"
+    now: datetime | None = None
 
     def made(self) -> Iterator[Asset]:
         return (asset for asset in self.assets.values() if not asset.is_external)
 
 
-def written(project: Project) -> dict[str, str | None]:
-    """Return the text of every file of a project; None for one that is not there."""
-    found: dict[str, str | None] = {
-        "assets.toml": '[project]\nname = "random"\n[run]\nthreads = 2\n',
-        "definitions/__init__.py": "",
-        "definitions/shared.py": _looked(SHARED.format(**project.factors), project.look),
-    }
-    sources = [IMPORTS]
-    for asset in project.assets.values():
-        match asset.kind:
-            case "sql_file":
-                found[f"definitions/{asset.key}.sql"] = _sql_file(asset, project.look)
-            case "sql":
-                sources.append(_sql_call(asset, project.look))
-            case "external":
-                sources.append(_external(asset))
-            case _:
-                sources.append(_function(asset, project.look))
-        sources.extend(_check(asset, project.look))
-    found["definitions/assets.py"] = _looked("\n".join(sources), project.look)
-    for (key, partition), rows in project.files.items():
-        source = project.assets.get(key)
-        if source is not None and source.is_external and any(slot.key == partition for slot in slots(source.scheme)):
-            path = source.path.replace("{partition}", str(partition))
-            found[path] = None if rows is None else csv_text(rows)
-    return found
-
-
 def csv_text(rows: tuple[tuple[int, int, int], ...]) -> str:
     """Return the rows of an external file as its text."""
-    return "".join(f"{','.join(map(str, row))}\n" for row in (("n", "m", "x"), *rows))
+    wide = ((n, m, *derived(n, m), x) for n, m, x in rows)
+    return "".join(f"{','.join(map(str, row))}\n" for row in (("n", "m", "k", "j", "x"), *wide))
 
 
-def _looked(source: str, look: int) -> str:
-    """Return the source in another layout: what it means stays."""
-    lines = source.splitlines()
-    if look % 3 == 1:
-        lines = [
-            line for each in lines for line in ([f"# in its {look}th look", each, ""] if each[:4] == "def " else [each])
-        ]
-    if look % 3 == 2:
-        lines = [
-            each + (f"  # {look}" if each.lstrip().startswith(("base =", "return", "def ")) else "") for each in lines
-        ]
-    return "\n".join(["", *lines, ""] if look % 2 else [*lines, ""])
-
-
-def _about(asset: Asset, look: int) -> list[str]:
-    members = [f'owners=["team:{look}"]']
-    if asset.scheme is not None:
-        members.append(f"partitions={asset.scheme.source()}")
-    if asset.contract is not None:
-        members.append(f"schema=Contract_{asset.key}, severity={asset.contract[1]!r}")
-    if asset.after:
-        members.append(f"after={list(asset.after)!r}")
-    return members
-
-
-def _contract(asset: Asset) -> str:
-    if asset.contract is None:
-        return ""
-    limit = asset.contract[0]
-    return f"class Contract_{asset.key}(pandera.DataFrameModel):\n    n: int = pandera.Field(lt={limit})\n    m: int\n"
-
-
-def _check(asset: Asset, look: int) -> Iterator[str]:
-    if asset.check is not None:
-        yield textwrap.dedent(f'''
-            @check({asset.key!r}, severity={asset.check[1]!r})
-            def check_{asset.key}({asset.key}: pl.DataFrame) -> bool:
-                """Look {look}."""
-                return total({asset.key}) % 5 != {asset.check[0]}
-            ''')
-
-
-def _parameter(given: Input) -> str:
-    reading, handed = given.reading.source(), given.hand_off
-    if given.by_partition:
-        handed = f"Mapping[str, {handed}]"
-    more = [repr(given.upstream)] if given.name != given.upstream or given.columns or reading else []
-    more += [f"mapping={reading}"] if reading else []
-    more += [f"columns={list(given.columns)!r}"] if given.columns else []
-    return f"{given.name}: Annotated[{handed}, Upstream({', '.join(more)})]" if more else f"{given.name}: {handed}"
-
-
-def _function(asset: Asset, look: int) -> str:
-    arguments = [_parameter(given) for given in asset.inputs]
-    if asset.batch:
-        arguments.append("partitions: Sequence[Partition]")
-    elif asset.uses_place:
-        arguments.append("partition: Partition")
-    terms = [str(asset.constant)]
-    before: list[str] = []  # of a batch: what its partitions share is read once, since a reader can only be read once
-    for given in asset.inputs:
-        if asset.batch and not given.by_partition:
-            before.append(f"total_{given.name} = total({given.name})")
-            terms.append(f"{given.weight} * total_{given.name}")
-        else:
-            terms.append(f"{given.weight} * total({given.name}{'[partition.key]' if asset.batch else ''})")
-    terms += ["place(partition)"] if asset.uses_place else []
-    body = [f"base = {' + '.join(terms)}"]
-    body += [f"base = helper_{asset.helper}(base)"] if asset.helper else []
-    about = _about(asset, look)
-    made = f"table(base // {asset.divisor}, {asset.form!r})"
-    if asset.batch:
-        about.append("batch=True")
-        if asset.fails is not None:
-            body += [
-                f"if base % 4 == {asset.fails}:",
-                "    yield partition.key, ValueError('broken')",
-                "    continue",
-            ]
-        loop = (f"    {line}" for line in [*body, f"yield partition.key, {made}"])
-        body = [*before, "for partition in partitions:", *loop]
-    else:
-        body += [f"if base % 4 == {asset.fails}:", "    raise ValueError('broken')"] if asset.fails is not None else []
-        body.append(f"return {made}")
-    lines = [
-        _contract(asset),
-        f"@asset({', '.join(about)})",
-        f"def {asset.key}({', '.join(arguments)}):",
-        f'    """Look {look}."""',
-        *(f"    {line}" for line in body),
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _query(asset: Asset, look: int) -> str:
-    terms = [str(asset.constant)]
-    for given in asset.inputs:
-        columns = given.columns or ("n", "m")
-        sums = " + ".join(f"{2 if c == 'm' else 1} * coalesce(sum({c}), 0)" for c in ("n", "m") if c in columns)
-        terms.append(f"{given.weight} * (SELECT {sums} FROM {given.name})")
-    terms += ["ascii(right($partition_key, 1))"] if asset.uses_place else []
-    query = (
-        f"WITH base AS (SELECT ({' + '.join(terms)}) // {asset.divisor} AS q)\n"
-        "SELECT CAST(q + r AS BIGINT) AS n, CAST(q // 5 + r AS BIGINT) AS m\n"
-        "FROM base, range(3) AS t(r) WHERE r < q % 3"
-    )
-    if look % 2:
-        query = query.replace("SELECT", "select").replace("\n", "\n -- in another look\n  ")
-    return query
-
-
-def _sql_call(asset: Asset, look: int) -> str:
-    tables = []
-    for given in asset.inputs:
-        reading = given.reading.source()
-        more = [f"mapping={reading}"] if reading else []
-        more += [f"columns={list(given.columns)!r}"] if given.columns else []
-        tables.append(f"{given.name!r}: Upstream({', '.join([repr(given.upstream), *more])})")
-    members = ", ".join([*_about(asset, look), f"upstreams={{{', '.join(tables)}}}"])
-    return f'{_contract(asset)}\nsql_asset({asset.key!r}, """{_query(asset, look)}""", {members})\n'
-
-
-def _sql_file(asset: Asset, look: int) -> str:
-    header = [f'owners = ["team:{look}"]']
-    header += [f"partitions = {asset.scheme.header()}"] if asset.scheme is not None else []
-    header += [f"after = {list(asset.after)!r}"] if asset.after else []
-    for given in asset.inputs:
-        reading = given.reading.header()
-        header += [f"[upstreams.{given.name}]", f'asset = "{given.upstream}"']
-        header += [f"mapping = {reading}"] if reading else []
-        header += [f"columns = {list(given.columns)!r}"] if given.columns else []
-    return "\n".join(["/* asset", *header, "*/", _query(asset, look), ""])
-
-
-def _external(asset: Asset) -> str:
-    members = [repr(asset.key), f"path={asset.path!r}"]
-    members += [f"partitions={asset.scheme.source()}"] if asset.scheme is not None else []
-    members += ["read=read_csv"] if asset.reader else []
-    return f"external({', '.join(members)})\n"
+def derived(n: int, m: int) -> tuple[int, int]:
+    """Return the columns k and j of a row of an external file."""
+    return n % 3, m % 2

@@ -40,7 +40,7 @@ from assets_core.model.partitions import (
     YearlyPartitions,
 )
 from assets_core.planning.ranges import in_ranges, range_texts, runs_of
-from assets_core.planning.state import empty_world
+from assets_core.planning.world import empty_world
 
 
 def asset(key: str, partitions: Partitions | None) -> Asset:

@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from assets_core.planning.intervals import Intervals
-from assets_core.versions.recipe import Lanes, edge_digest, full_lanes, narrowed_token, recipe, text_lanes, token
+from assets_core.versions.recipe import Lanes, edge_digest, full_lanes, recipe, text_lanes, token
 
 LANE = st.integers(0, 2**64 - 1)
 DIGEST = st.tuples(LANE, LANE)
@@ -99,16 +99,3 @@ def test_two_edges_that_swap_what_they_read_make_another_recipe(
 @given(st.lists(TEXT, max_size=4), st.lists(TEXT, max_size=4))
 def test_texts_do_not_run_into_each_other(one: list[str], other: list[str]) -> None:
     assert (text_lanes(*one) == text_lanes(*other)) == (one == other)
-
-
-@given(st.lists(st.tuples(TEXT, TEXT, TEXT), max_size=4, unique_by=lambda column: column[0]), st.data())
-def test_narrowed_to_columns_each_name_type_and_digest_counts_and_their_order_does_not(
-    columns: list[tuple[str, str, str]], data: st.DataObject
-) -> None:
-    assert narrowed_token("key", data.draw(st.permutations(columns))) == narrowed_token("key", columns)
-    assert narrowed_token("key", [*columns, ("another", "int64", "0")]) != narrowed_token("key", columns)
-    assert narrowed_token(None, columns) != narrowed_token("key", columns) != narrowed_token("", columns)
-    for position, (name, kind, digest) in enumerate(columns):
-        for changed in ((f"{name}+", kind, digest), (name, f"{kind}+", digest), (name, kind, f"{digest}+")):
-            others = [*columns[:position], changed, *columns[position + 1 :]]
-            assert narrowed_token("key", others) != narrowed_token("key", columns)

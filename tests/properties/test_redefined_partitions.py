@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import permutations
 from pathlib import Path
 
+from histories import Step
 from naive_partitions import Reading, Scheme
-from random_edits import Step
 from random_project import Asset, Input, Project
 from scenario import Scenario
 
