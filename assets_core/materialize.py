@@ -10,25 +10,26 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from catalog.apply import position_of
 from catalog.errors import disk_errors
 from catalog.queries import load as query
 from catalog.records import Tail
-from catalog.session import Catalog
 
 from .model.keys import AssetKey
 from .model.run import Progress, Records, RunRequest, RunResult
 from .planning.bound import bound_graph
 from .planning.choose import Moment, choose
-from .planning.forecast import mean_seconds, recent_costs
 from .planning.history import recorded_world
 from .planning.observe import Observation, VersionFunctions, observe
 from .planning.outputs import expire, look_at_files
 from .planning.plan import Plan, make_plan
-from .planning.plan_file import PlanFile
 from .planning.world import World
 from .project import Project
+
+if TYPE_CHECKING:  # nothing is agreed to but by `assets materialize --plan`
+    from .planning.plan_file import PlanFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,10 @@ class View:
 def look(project: Project, now: datetime | None = None) -> View:
     """Read the current cells of all assets from the catalog; observe the external sources and the published files."""
     at = now or datetime.now(UTC)
-    catalog = Catalog(project.state)
-    with catalog.read() as connection:
+    with project.catalog.read() as connection:
         graph = bound_graph(project.graph, connection)
         position = position_of(connection)
-        world = recorded_world(connection, catalog.read, graph, at)
+        world = recorded_world(connection, project.catalog.read, graph, at)
         records = Records(
             declared=dict(connection.sql(query("declared")).fetchall()),
             open_runs={run: (made, seq) for run, made, seq in connection.sql(query("open_runs")).fetchall()},
@@ -128,8 +128,9 @@ def materialize(
             declare(project, view.world.graph, view.records, view.position)
         return RunResult(None, fresh=planned.fresh)
     from .execution.conduct import conduct  # imports the engine and what the project imports
+    from .planning.forecast import mean_seconds, recent_costs
 
-    planned = replace(planned, seconds=mean_seconds(recent_costs(project.state)))
+    planned = replace(planned, seconds=mean_seconds(recent_costs(project.catalog)))
     request = RunRequest(kind, selection, partitions, atomic, None if agreed is None else agreed.digest)
     return conduct(project, planned, view.observations, view.records, view.position, request, on_progress or _ignore)
 

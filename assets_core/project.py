@@ -21,6 +21,8 @@ from .model.graph import Graph
 from .model.keys import AssetKey
 
 if TYPE_CHECKING:  # loading them imports the project's libraries, which a plan does not need
+    from catalog.session import Catalog
+
     from .loading.load import Loaded
     from .model.code_part import CodePart
 
@@ -58,6 +60,13 @@ class Project:
     def state(self) -> Path:
         """Return the folder of journal, catalog, data and lineage."""
         return self.root / STATE_FOLDER
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """Return the project's journal and index; one for all questions of this process."""
+        from catalog.session import Catalog  # a list of definitions needs no engine
+
+        return Catalog(self.state)
 
     @property
     def definitions(self) -> Path:

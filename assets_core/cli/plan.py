@@ -82,7 +82,7 @@ def plan(
         return
     evidence = Evidence(planned, found.code_parts, in_full=explain)
     groups = [_Group(steps, *group) for steps in planned.steps for group in evidence.of(steps).groups()]
-    expected = forecast(planned, recent_costs(found.state), found.settings.threads)
+    expected = forecast(planned, recent_costs(found.catalog), found.settings.threads)
     if as_json:
         _print_json(planned, evidence, groups, expected)
         return

@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from catalog.queries import load as query
-from catalog.session import Catalog
 
 from ..model.asset import Asset
 from ..model.code_part import CodePart
@@ -30,7 +29,7 @@ def code_fact(asset: Asset, parts: Iterable[CodePart], known_digests: Collection
 
 def unrecorded_code(project: Project) -> list[Fact]:
     """Return the facts of all assets of a project whose code version is not recorded."""
-    with Catalog(project.state).read() as connection:
+    with project.catalog.read() as connection:
         recorded = set(connection.sql(query("recorded_code")).fetchall())
         new = [asset for key, asset in project.graph.assets.items() if (key, asset.code_version) not in recorded]
         params = {"assets": [asset.key for asset in new]}

@@ -17,7 +17,6 @@ import duckdb
 from catalog.errors import CatalogError
 from catalog.records import Line, Tail
 from catalog.segments import read
-from catalog.session import Catalog
 
 from ..errors import TakenOver
 from ..io.memory import RecentTables
@@ -100,7 +99,7 @@ def conduct(
             return [*endings, *_declarations(plan.world.graph, records), *code]
 
         relay = Relay(journal_folder, project.state / "lineage" / "events.jsonl", settings.name)
-        with Followers([Catalog(project.state).refresh, relay.catch_up]):
+        with Followers([project.catalog.refresh, relay.catch_up]):
             try:
                 return coordinator.run(request, before, observations, looked)
             except TakenOver:
@@ -119,7 +118,7 @@ def declare(project: Project, graph: Graph, records: Records, known: Tail) -> No
         journal.turn(lambda _: _declarations(graph, records))
     finally:
         journal.close()
-    Catalog(project.state).refresh()
+    project.catalog.refresh()
 
 
 def _remember(plan: Plan) -> None:
@@ -168,7 +167,7 @@ class _Neighbourhood:
     def reread(self, cells: Mapping[AssetKey, Collection[int]]) -> None:
         """Bring some cells up to date from the index, and no others: what an atomic run withholds is not in it."""
         assets = [replace(self.world.graph.assets[key], edges=()) for key in cells]
-        catalog = Catalog(self.project.state)
+        catalog = self.project.catalog
         with catalog.read() as connection:
             newer = recorded_world(connection, catalog.read, Graph(assets), self.world.now)
         self.world.reread(cells, newer)

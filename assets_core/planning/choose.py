@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,12 +17,14 @@ from ..model.keys import AssetKey
 from ..model.pick import pick
 from ..model.selection import parse
 from ..versions.recipe import Ordinals
-from .evidence import CodeNow, Evidence
 from .intervals import Flags
 from .plan import Plan, make_plan
 from .ranges import in_ranges
 from .staleness import Cause, Causes, assess
 from .world import World
+
+if TYPE_CHECKING:  # what explains a cause is seldom needed to choose cells
+    from .evidence import CodeNow
 
 Moment = Callable[[str], int]
 """Returns the position in the journal that a text means: a time, or a position."""
@@ -132,6 +135,8 @@ class _FlagSets:
     def _all_causes(self) -> list[tuple[AssetKey, Ordinals, Causes]]:
         """Return of each asset the places of its stale cells, and their causes."""
         assert self._code_now is not None  # noqa: S101  # asked before
+        from .evidence import Evidence
+
         evidence = Evidence(self._plan, self._code_now)
         firsts = {key: state.first for key, state in self._world.states.items()}
         return [

@@ -15,7 +15,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from catalog.queries import load as query
@@ -149,9 +148,9 @@ def _json_of(found: AssetForecast | Forecast) -> dict[str, Any]:
     }
 
 
-def recent_costs(state_folder: Path) -> dict[AssetKey, Costs]:
+def recent_costs(catalog: Catalog) -> dict[AssetKey, Costs]:
     """Return what the newest versions of every asset that was ever made took and gave."""
-    with Catalog(state_folder).read() as connection:
+    with catalog.read() as connection:
         return costs_of(connection.sql(query("costs")).fetchall())
 
 

@@ -124,7 +124,10 @@ def test_a_contract_of_severity_warn_publishes_and_says_so(made: Project) -> Non
 def test_an_edited_contract_judges_again_without_making_anew(made: Project) -> None:
     made.edit("assets.py", "pa.Field(gt=0)", "pa.Field(gt=1)")
     (step,) = made.must("plan", "--json").value["steps"]
-    assert (step["asset"], step["causes"]) == ("prices", [{"kind": "contract_changed"}])
+    assert (step["asset"], step["causes"]) == (
+        "prices",
+        [{"kind": "contract_changed", "checks": [{"name": "contract", "change": "changed"}]}],
+    )
     before = made.tail
     outcome = made.must("materialize", "--json").value
     assert (outcome["made"], outcome["fresh"]) == (1, 3)

@@ -270,8 +270,8 @@ def test_a_partition_of_a_product_has_the_partition_of_each_dimension(project: P
     )
     project.must("materialize")
     assert project.must("show", "by_day", "--partition", "2024-01-02", "--json").value["first"] == [
-        {"day": "2024-01-02", "region": "eu", "start": "2024-01-02T00:00:00+00:00"},
         {"day": "2024-01-02", "region": "a|b", "start": "2024-01-02T00:00:00+00:00"},
+        {"day": "2024-01-02", "region": "eu", "start": "2024-01-02T00:00:00+00:00"},
     ]
     assert project.must("explain", "cells@2024-01-02|a\\|b", "--json").value["state"] == "fresh"
 

@@ -65,7 +65,7 @@ TRIED: Mapping[str, frozenset[str]] = {
     "append_after_crash": frozenset(["journal: cut an incomplete line"]),
     "apply": APPLY - {"folder: make"},
     "rebuild": REPLACE - FOLLOW,
-    "publish": PUBLISH | {"folder: make", "journal: write group", "journal: fsync"},
+    "publish": PUBLISH | {"folder: make", "outputs: note", "journal: write group", "journal: fsync"},
     "publish_first": frozenset(["data: make folder"]),
     "compact": COMPACT - {"folder: make", "index lock: open", "journal: open"},
     "prune": (COMPACT - {"journal: open"}) | {"index: remove", "index: rename into place", "journal: write group"},
