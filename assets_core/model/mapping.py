@@ -17,6 +17,7 @@ from .partitions import (
     DailyPartitions,
     DynamicPartitions,
     EvenPartitions,
+    KeyedPartitions,
     MonthsPartitions,
     Partitions,
     ProductPartitions,
@@ -363,7 +364,7 @@ def _check_identity(downstream: Partitions | None, upstream: Partitions | None) 
                     f"static partition {missing[0]!r} does not exist upstream{did_you_mean(missing[0], upstream.keys)}",
                     remedy="declare mapping=AllPartitions() or mapping=Explicit(function)",
                 )
-        case StaticPartitions() | DynamicPartitions(), StaticPartitions() | DynamicPartitions():
+        case KeyedPartitions(), KeyedPartitions():
             pass  # which keys a dynamic set has is seen when it is read: one that is not there reads nothing
         case ProductPartitions(), ProductPartitions() if len(downstream.dimensions) == len(upstream.dimensions):
             for (_, own), (_, other) in zip(downstream.dimensions, upstream.dimensions, strict=True):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..model.partitions import DynamicPartitions, Partitions, ProductPartitions, StaticPartitions
+from ..model.partitions import KeyedPartitions, Partitions, ProductPartitions
 from ..model.reads import ColumnsRead
 from ..versions.recipe import Lanes, Ordinals, lanes_of, mixed, text_lanes, zeros
 from .spelling import keys_of, split
@@ -29,7 +29,7 @@ def key_lanes(partitions: Partitions | None, ordinals: Ordinals) -> Lanes:
                 mixed_own = mixed(Lanes(own.a + np.uint64(salt_a), own.b + np.uint64(salt_b)))
                 lanes = Lanes(lanes.a + mixed_own.a, lanes.b + mixed_own.b)
             return lanes
-        case StaticPartitions() | DynamicPartitions():
+        case KeyedPartitions():
             unique, inverse = np.unique(ordinals, return_inverse=True)
             keyed = [text_lanes("key", key) for key in keys_of(partitions, unique)]
             of_key = np.array(keyed, np.uint64).reshape(-1, 2)

@@ -16,12 +16,11 @@ import numpy.typing as npt
 from ..model.keys import join_dimensions, split_dimensions
 from ..model.partitions import (
     DailyPartitions,
-    DynamicPartitions,
+    KeyedPartitions,
     MomentPartitions,
     MonthsPartitions,
     Partitions,
     ProductPartitions,
-    StaticPartitions,
     TimePartitions,
     WeeklyPartitions,
 )
@@ -44,7 +43,7 @@ def keys_of(partitions: Partitions, ordinals: Ordinals) -> list[str]:
     if not len(ordinals):
         return []
     match partitions:
-        case StaticPartitions(keys=keys) | DynamicPartitions(keys=keys):
+        case KeyedPartitions(keys=keys):
             return [keys[ordinal] for ordinal in ordinals.tolist()]
         case ProductPartitions():
             return _product_keys(partitions, ordinals)
@@ -63,7 +62,7 @@ def ordinals_of(partitions: Partitions, keys: Sequence[str]) -> Ordinals:
     if not len(keys):
         return np.zeros(0, np.int64)
     match partitions:
-        case StaticPartitions(positions=positions) | DynamicPartitions(positions=positions):
+        case KeyedPartitions(positions=positions):
             return _looked_up(positions, keys)
         case ProductPartitions():
             return _product_ordinals(partitions, keys)
@@ -81,7 +80,7 @@ def in_order(partitions: Partitions | None, ordinals: Ordinals) -> Ordinals:
     So the order of a list, or that in which keys were added, does not count for what is read.
     """
     match partitions:
-        case StaticPartitions() | DynamicPartitions():
+        case KeyedPartitions():
             return ordinals[_rank(partitions, ordinals).argsort(kind="stable")]
         case ProductPartitions(dimensions=dimensions):
             parts = zip(dimensions, split(partitions, ordinals), strict=True)

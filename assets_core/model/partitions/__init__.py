@@ -16,6 +16,7 @@ from .calendar import (
     YearlyPartitions,
 )
 from .dynamic import DynamicPartitions
+from .keyed import KeyedPartitions
 from .parse import parse_partitions
 from .port import Partition, Partitions, PartitionsError
 from .product import ProductPartitions
@@ -29,6 +30,7 @@ __all__ = [
     "DynamicPartitions",
     "EvenPartitions",
     "HourlyPartitions",
+    "KeyedPartitions",
     "MinutePartitions",
     "MomentPartitions",
     "MonthlyPartitions",

@@ -13,9 +13,8 @@ from typing import Any, ClassVar
 
 from ...errors import SelectionError
 from ..keys import PartitionKey, join_dimensions, split_dimensions
-from .dynamic import DynamicPartitions
+from .keyed import KeyedPartitions
 from .port import Partition, Partitions, PartitionsError
-from .static import StaticPartitions
 from .timed import TimePartitions
 
 
@@ -34,7 +33,7 @@ class ProductPartitions(Partitions):
         if len(dimensions) < 2:
             raise PartitionsError("a product of partitions needs two dimensions or more", remedy="name another one")
         for position, (name, dimension) in enumerate(self.dimensions):
-            if not isinstance(dimension, TimePartitions | StaticPartitions | DynamicPartitions):
+            if not isinstance(dimension, TimePartitions | KeyedPartitions):
                 raise PartitionsError(
                     f"dimension {name!r} is a {type(dimension).__name__}",
                     remedy="use partitions of time, static or dynamic ones",

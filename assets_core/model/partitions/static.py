@@ -11,16 +11,14 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, ClassVar
 
-from ...errors import SelectionError, did_you_mean
-from ..keys import PartitionKey
-from .port import Partition, Partitions, PartitionsError
+from .keyed import KeyedPartitions
+from .port import PartitionsError
 
 
 @dataclass(frozen=True)
-class StaticPartitions(Partitions):
+class StaticPartitions(KeyedPartitions):
     """A fixed list of keys, of any text."""
 
     keys: tuple[str, ...]
@@ -37,29 +35,6 @@ class StaticPartitions(Partitions):
         object.__setattr__(self, "keys", tuple(keys))
         if twice := [key for key, count in Counter(keys).items() if count > 1]:
             raise PartitionsError(f"static partitions name {twice[0]!r} twice", remedy="name each key once")
-
-    @functools.cached_property
-    def positions(self) -> dict[str, int]:
-        """Return the ordinal of each key."""
-        return {key: position for position, key in enumerate(self.keys)}
-
-    def bounds(self, now: datetime) -> tuple[int, int]:  # noqa: ARG002  # the port passes it
-        return 0, len(self.keys)
-
-    def key(self, ordinal: int) -> PartitionKey:
-        return PartitionKey(self.keys[ordinal])
-
-    def ordinal(self, key: str) -> int:
-        try:
-            return self.positions[key]
-        except KeyError:
-            raise SelectionError(
-                f"{key!r} is not a key of these static partitions{did_you_mean(key, self.keys)}",
-                remedy=f"use one of {', '.join(self.keys[:8])}{' ...' if len(self.keys) > 8 else ''}",
-            ) from None
-
-    def partition(self, ordinal: int) -> Partition:
-        return Partition(self.key(ordinal))
 
     def describe(self) -> dict[str, Any]:
         return {"kind": self.kind, "keys": list(self.keys)}
