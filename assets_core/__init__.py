@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .declare import Upstream, asset, check, external, sql_asset
+from .declare import Retries, Upstream, asset, check, external, sql_asset
 from .model.checks import CheckResult, FailureCase, Severity, check_result
 from .model.mapping import (
     AllPartitions,
@@ -57,6 +57,7 @@ __all__ = [
     "Partition",
     "ProductPartitions",
     "QuarterlyPartitions",
+    "Retries",
     "Severity",
     "StaticMap",
     "StaticPartitions",

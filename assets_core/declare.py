@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TypeVar
+from typing import TypedDict, TypeVar, Unpack
 
 from .errors import Place
 from .model.checks import Severity
@@ -36,6 +36,41 @@ class Upstream:
 
 
 @dataclass(frozen=True, slots=True)
+class Retries:
+    """Try a cell again when it failed: up to `limit` times, after `wait`, twice that, and so on up to `longest`.
+
+    `on` names the exceptions, by class or by name, that are worth it; none: every one, but no failed check.
+
+    Example: `@asset(retries=Retries(5, wait="10s", on=[ConnectionError]))`
+    """
+
+    limit: int
+    wait: str | timedelta = "1s"
+    longest: str | timedelta = "5m"
+    on: Sequence[type[BaseException] | str] = ()
+
+
+class Handled(TypedDict, total=False):
+    """How the cells of an asset are run; nothing of it makes them stale.
+
+    `executor`: "threads", "processes" or "dask", where it is not to be that of the run. `retries`: how often a failed
+    cell is tried again, a number or `Retries(...)`. `timeout` ("10m") and `memory` ("2 GB") end a step that takes more:
+    it runs in a process of its own. `pool`: one of `[pools]` in assets.toml, whose slots are shared by all runs of the
+    project; a step takes `weight` of them. `concurrency`: how many of the asset's steps may run at a time. `priority`:
+    of the cells that are ready, those of the highest are run first.
+    """
+
+    executor: str
+    retries: int | Retries
+    timeout: str | timedelta
+    memory: str | int
+    pool: str
+    weight: int
+    concurrency: int
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
 class About:
     """What every kind of declaration says of its asset."""
 
@@ -50,6 +85,7 @@ class About:
     description: str = ""
     libraries: Sequence[str] = ()
     expires_after: str | timedelta | None = None
+    handled: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +185,7 @@ def asset(
     batch: bool = False,
     libraries: Sequence[str] = (),
     expires_after: str | timedelta | None = None,
+    **handled: Unpack[Handled],
 ) -> Callable[[Function], Function]:
     """Declare the data that a function makes as an asset.
 
@@ -162,7 +199,8 @@ def asset(
     publishes all the same). `after` names assets to wait for without reading them. With `batch=True` one call handles
     many partitions: the `Partition` parameter is annotated `Sequence[Partition]` and the function returns (or yields)
     a frame for each partition key. `libraries` names installed packages whose versions count as part of the code.
-    `expires_after` (`"24h"`, `"7d"`) makes a cell stale whose data was made longer ago.
+    `expires_after` (`"24h"`, `"7d"`) makes a cell stale whose data was made longer ago. How cells are run (`retries`,
+    `timeout`, `memory`, `pool`, `weight`, `concurrency`, `priority`, `executor`): see `Handled`.
 
     Example:
         >>> import polars as pl
@@ -188,6 +226,7 @@ def asset(
             description,
             libraries,
             expires_after,
+            handled,
         )
         _declare(FunctionDeclaration(about, function, after, batch))
         function.__asset_key__ = name  # type: ignore[attr-defined]  # read by declared_key
@@ -235,12 +274,13 @@ def sql_asset(
     parameters: Mapping[str, object] | None = None,
     libraries: Sequence[str] = (),
     expires_after: str | timedelta | None = None,
+    **handled: Unpack[Handled],
 ) -> SqlDeclaration:
     """Declare a query (DuckDB's SQL) as an asset; its upstreams are the tables that it reads.
 
     A query may use the parameters `$partition_key`, `$partition_start` and `$partition_end`. `upstreams` gives a
     mapping or another key to a table of the query, `parameters` a default to each other `$name` of it, which
-    `assets.toml` may override. `libraries` and `expires_after`: see `asset`.
+    `assets.toml` may override. `libraries`, `expires_after` and how it is run: see `asset`.
     """
     about = About(
         key,
@@ -254,6 +294,7 @@ def sql_asset(
         description,
         libraries,
         expires_after,
+        handled,
     )
     declaration = SqlDeclaration(about, query, upstreams or {}, after, parameters or {})
     _declare(declaration)

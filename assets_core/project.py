@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import AssetsError, DefinitionError, DefinitionErrors, Place, ProjectNotFound, did_you_mean
 from .loading import remember
-from .loading.configured import Configured
+from .loading.configured import POOL_NAME, Configured
 from .model.graph import Graph
+from .model.handling import EXECUTORS
 from .model.keys import AssetKey
 
 if TYPE_CHECKING:  # loading them imports the project's libraries, which a plan does not need
@@ -31,13 +32,17 @@ STATE_FOLDER = ".assets"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What `assets.toml` says: [project] name, definitions, libraries; [parameters] of assets;
-    [run] threads, hand_off_bytes, lease_seconds; [audit] signing_key, trusted_keys, record_idle_runs;
-    [retention] keep_days, keep_versions, journal_days."""
+    """What `assets.toml` says: [project] name, definitions, libraries; [parameters] of assets; [pools];
+    [run] executor, threads, processes, hand_off_bytes, lease_seconds; [dask] address, workers;
+    [audit] signing_key, trusted_keys, record_idle_runs; [retention] keep_days, keep_versions, journal_days."""
 
     name: str
     definitions: str = "definitions"
     threads: int = field(default_factory=lambda: (os.cpu_count() or 1) + 1)  # one more: steps wait for the disk
+    executor: str = "threads"  # where steps run whose asset does not say otherwise
+    processes: int = field(default_factory=lambda: os.cpu_count() or 1)
+    address: str | None = None  # of the scheduler of a Dask cluster; None: one is started on this machine
+    workers: int = field(default_factory=lambda: os.cpu_count() or 1)  # of a Dask cluster that is started
     hand_off_bytes: int = 512 * 1024 * 1024
     lease_seconds: int = 30  # a run that shows no sign of life for so long is taken for dead by others
     signing_key: str | None = None  # file of the Ed25519 key that signs seals, relative to the project
@@ -46,7 +51,7 @@ class Settings:
     keep_versions: int = 2  # how many versions of each cell are kept however old they are
     journal_days: int | None = None  # records older than that which nothing needs lose their text; None: none do
     record_idle_runs: bool = False  # whether a run that finds everything fresh is recorded, too
-    configured: Configured = field(default_factory=Configured)  # libraries and parameters
+    configured: Configured = field(default_factory=Configured)  # libraries, parameters and pools
 
 
 @dataclass(frozen=True)
@@ -141,13 +146,15 @@ def _read(file: Path) -> dict[str, Any]:
 
 _MEMBERS: dict[str, dict[str, type]] = {
     "project": {"name": str, "definitions": str, "libraries": list},
-    "run": {"threads": int, "hand_off_bytes": int, "lease_seconds": int},
+    "run": {"executor": str, "threads": int, "processes": int, "hand_off_bytes": int, "lease_seconds": int},
+    "dask": {"address": str, "workers": int},
     "audit": {"signing_key": str, "trusted_keys": list, "record_idle_runs": bool},
     "retention": {"keep_days": int, "keep_versions": int, "journal_days": int},
 }
 
 
 _PARAMETERS = "parameters"  # a table for each asset, whose members are those of its function or query
+_POOLS = "pools"  # the number of slots of each
 _WANTED = {int: "a number above 0", str: "a text", list: "a list of texts", bool: "true or false"}
 
 
@@ -171,9 +178,10 @@ def _settings(document: Mapping[str, Any], file: Path, root: Path, table: tuple[
 
     values: dict[str, Any] = {"name": root.name}
     parameters: dict[str, dict[str, object]] = {}
+    pools: dict[str, int] = {}
+    known = (*_MEMBERS, _PARAMETERS, _POOLS)
     for section, members in document.items():
-        if section not in (*_MEMBERS, _PARAMETERS) or not isinstance(members, dict):
-            known = (*_MEMBERS, _PARAMETERS)
+        if section not in known or not isinstance(members, dict):
             wrong(f"there is no table [{section}]{did_you_mean(section, known)}", f"use {', '.join(known)}")
             continue
         for name, value in members.items():
@@ -183,6 +191,12 @@ def _settings(document: Mapping[str, Any], file: Path, root: Path, table: tuple[
                 else:
                     wrong(f"[parameters] {name} = {value!r}", f'write [parameters."{name}"] and its parameters below')
                 continue
+            if section == _POOLS:
+                if type(value) is int and value > 0 and POOL_NAME.fullmatch(name):
+                    pools[name] = value
+                else:
+                    wrong(f"[pools] {name!r} = {value!r}", "name it by letters, digits, - and _, and give its slots")
+                continue
             wanted = _MEMBERS[section].get(name)
             if wanted is None:
                 near = did_you_mean(name, _MEMBERS[section])
@@ -191,7 +205,10 @@ def _settings(document: Mapping[str, Any], file: Path, root: Path, table: tuple[
                 wrong(f"[{section}] {name} = {value!r}", f"give {_WANTED[wanted]}")
             else:
                 values[name] = tuple(value) if isinstance(value, list) else value
+    if "executor" in values and values["executor"] not in EXECUTORS:
+        near = did_you_mean(values["executor"], EXECUTORS)
+        wrong(f"[run] executor = {values['executor']!r}{near}", f"use {', '.join(EXECUTORS)}")
     if errors:
         raise DefinitionErrors(errors)
-    configured = Configured(parameters, values.pop("libraries", ()), file, table)
+    configured = Configured(parameters, values.pop("libraries", ()), pools, file, table)
     return Settings(**values, configured=configured)

@@ -36,6 +36,7 @@ from ..project import Project
 from . import facts
 from .actor import open_journal
 from .code_facts import unrecorded_code
+from .executors import Executors
 from .followers import Followers
 from .in_process import Threads
 from .lease import Lease, is_alive, sweep
@@ -74,15 +75,16 @@ def conduct(
         stack.callback(connection.close)
         connection.execute("SET GLOBAL TimeZone = 'UTC'")  # else data would depend on the zone of the machine
         workshop = Workshop(store, RecentTables(settings.hand_off_bytes), project.loaded.runtimes, connection)
-        executor = Threads(workshop, settings.threads)
-        stack.callback(executor.close)
+        openers = {"threads": lambda deliver: Threads(workshop, settings.threads, deliver)}
+        executors = Executors(openers, settings.executor)
+        stack.callback(executors.close)
         coordinator = Coordinator(
             run,
             plan,
             project.root,
             store.folder,
             journal,
-            executor,
+            executors,
             SqlLineage(records.columns),
             Neighbours(others, neighbourhood.takeover, neighbourhood.reread),
             on_progress,

@@ -1,35 +1,59 @@
-"""The executor port: where steps run. `in_process.py` is the default.
+"""The executor port: where steps run. `in_process.py` is the default; `executors.py` picks one for each step.
 
-Used by the coordinator in `run.py`, from one thread.
+Used by the coordinator, from one thread.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Protocol
 
-from .step import StepOutcome, Work
+from .step import CellOutcome, StepOutcome, Work
+
+Deliver = Callable[[StepOutcome | BaseException], None]
+"""Takes an outcome, or an error of our own, which ends the run; may be called from any thread."""
+
+WORKER_DIED = "WorkerDied"
+TIMED_OUT = "TimedOut"
+OUT_OF_MEMORY = "OutOfMemory"
+CANCELLED = "Cancelled"
 
 
 class Executor(Protocol):
-    """Four methods. Every submitted work comes back exactly once, as an outcome, in any order, unless cancelled."""
+    """Made with a `Deliver`. Every submitted attempt is delivered exactly once, in any order, unless it was cancelled.
+
+    A worker that dies is a failed attempt (`lost`), no failure of the executor.
+    """
 
     @property
     def slots(self) -> int:
         """Return how many steps run at the same time."""
         ...
 
+    @property
+    def backlog(self) -> int:
+        """Return how many steps are worth having ready for each slot beside the one that it runs."""
+        ...
+
     def submit(self, work: Work) -> None:
         """Take a step; never blocks."""
         ...
 
-    def wait(self, seconds: float) -> list[StepOutcome]:
-        """Return every outcome that is there; none where none came within so many seconds."""
+    def cancel(self) -> list[Work]:
+        """Drop the steps that have not begun, and return them; those that run are delivered."""
         ...
 
-    def cancel(self) -> int:
-        """Drop the steps that have not begun; return how many. Those that run come back through `wait`."""
+    def kill(self) -> None:
+        """End the steps that run, where that can be done: they are delivered, as `CANCELLED`."""
         ...
 
     def close(self) -> None:
         """Give back what this holds; running steps end first."""
         ...
+
+
+def lost(work: Work, error: str, message: str, started_at: datetime | None = None, seconds: float = 0.0) -> StepOutcome:
+    """Return the outcome of a step that ended without one of its own: `error` is one of the kinds above."""
+    cells = tuple(CellOutcome(ordinal, error=error, message=message, kinds=(error,)) for ordinal in work.ordinals)
+    return StepOutcome(work, cells, started_at or datetime.now(UTC), seconds)

@@ -33,7 +33,7 @@ from ..planning.staleness import Cause, own_causes
 from ..planning.state import AssetState
 from ..versions.recipe import Ordinals
 from . import facts
-from .executor import Executor
+from .executors import Executors
 from .interrupt import StopRequest
 from .others import OtherRuns
 from .prepare import Preparation, scheme_of
@@ -70,7 +70,7 @@ class Coordinator:
         root: Path,
         data_folder: Path,
         journal: Journal,
-        executor: Executor,
+        executors: Executors,
         lineage: SqlLineage,
         neighbours: Neighbours,
         on_progress: Callable[[Progress], None],
@@ -80,7 +80,7 @@ class Coordinator:
         self._world = plan.world
         self._data_folder = data_folder
         self._journal = journal
-        self._executor = executor
+        self._executors = executors
         self._lineage = lineage
         self._neighbours = neighbours
         self._others = neighbours.others
@@ -99,6 +99,10 @@ class Coordinator:
         self._started = time.perf_counter()
         self._progress = Progress(plan.stale)
         self._result = RunResult(run, fresh=plan.fresh)
+
+    @property
+    def _slots(self) -> int:
+        return self._executors.get("threads").slots
 
     @property
     def has_begun(self) -> bool:
@@ -186,11 +190,11 @@ class Coordinator:
 
     def _gathered_outcomes(self) -> list[StepOutcome]:
         """Return outcomes for one group: all that come while the executor has enough to do, and soon at any rate."""
-        outcomes = self._executor.wait(_WAIT_SECONDS)
+        outcomes = self._executors.wait(_WAIT_SECONDS)
         until = time.perf_counter() + _GROUP_SECONDS
-        while outcomes and self._in_flight - len(outcomes) > 2 * self._executor.slots and time.perf_counter() < until:
+        while outcomes and self._in_flight - len(outcomes) > 2 * self._slots and time.perf_counter() < until:
             time.sleep(_GROUP_SECONDS / 10)  # rather than be woken, and take the interpreter, for each outcome
-            outcomes += self._executor.wait(0)
+            outcomes += self._executors.wait(0)
         return outcomes
 
     def _report(self) -> None:
@@ -199,9 +203,9 @@ class Coordinator:
 
     def _drain(self) -> None:
         """After an interrupt: let the steps that run end and keep what they made; give out no more."""
-        self._in_flight -= self._executor.cancel()
+        self._in_flight -= len(self._executors.cancel())
         while self._in_flight:
-            self._commit(self._executor.wait(_WAIT_SECONDS))
+            self._commit(self._executors.wait(_WAIT_SECONDS))
 
     def _end(self, seconds: float) -> None:
         result, progress = self._result, self._progress
@@ -266,7 +270,7 @@ class Coordinator:
     # Giving out steps
 
     def _dispatch(self) -> None:
-        wanted = self._executor.slots * _STEPS_A_SLOT
+        wanted = self._slots * _STEPS_A_SLOT
         if self._in_flight > wanted // 2:  # enough to do: give out many at once rather than one by one
             return
         while self._in_flight < wanted:
@@ -277,7 +281,7 @@ class Coordinator:
             self._turn(lambda _, taken=taken, works=works: self._claim(taken, works))  # type: ignore[misc]
             self._in_flight += len(works)
             for work in works:
-                self._executor.submit(work)
+                self._executors.submit(work)
 
     def _claim(self, taken: Sequence[tuple[Asset, Ordinals]], works: list[Work]) -> list[facts.Fact]:
         """Add the steps on cells that are stale and that no other run holds to `works`; return the facts of that."""

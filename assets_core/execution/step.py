@@ -28,6 +28,7 @@ from ..lineage.sql_reads import QueryReads
 from ..loading.runtime import Runtime
 from ..model.asset import Asset, HandOff
 from ..model.checks import CheckResult, Severity
+from ..model.handling import CHECK_FAILED
 from ..model.keys import AssetKey, PartitionKey
 from ..model.partitions import Partition
 from ..model.reads import ColumnsRead
@@ -71,8 +72,8 @@ class WorkInput:
 class Work:
     """What a worker needs for one step: one cell, or a range of cells in one call of a batched function.
 
-    `step` is its number in the run. `stored` is set where only the checks are to be run again, on the data that it
-    refers to.
+    `step` is its number in the run, `attempt` how often it is tried with this one. `stored` is set where only the
+    checks are to be run again, on the data that it refers to. `is_read`: another step of the run reads what is made.
     """
 
     step: int
@@ -81,11 +82,17 @@ class Work:
     partitions: tuple[Partition | None, ...]
     inputs: tuple[WorkInput, ...] = ()
     stored: Reference | None = None
+    attempt: int = 1
+    is_read: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class CellOutcome:
-    """What became of one cell: stored, judged (nothing stored anew), or failed (`error` is its kind)."""
+    """What became of one cell: stored, judged (nothing stored anew), or failed (`error` is its kind; `kinds` are the
+    names of the exception's classes, the most special first).
+
+    `metadata`: what the step reported about the cell, JSON values by name.
+    """
 
     ordinal: int
     stored: Stored | None = None
@@ -94,6 +101,8 @@ class CellOutcome:
     error: str | None = None
     message: str = ""
     traceback: str = ""
+    kinds: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +221,13 @@ def _save(
 def _refused(outcome: CellOutcome, judge: _Judge) -> CellOutcome:
     message = "; ".join(result.message or f"check {result.name} did not pass" for result in judge.refused)
     return CellOutcome(
-        outcome.ordinal, None, outcome.checks, judge.version, error="CheckFailed", message=message or "refused"
+        outcome.ordinal,
+        None,
+        outcome.checks,
+        judge.version,
+        error=CHECK_FAILED,
+        message=message or "refused",
+        kinds=(CHECK_FAILED,),
     )
 
 
@@ -320,7 +335,12 @@ def _batched_cells(
         except Exception as error:  # noqa: BLE001
             yield _failed(work.asset, ordinal, error)
     for key, ordinal in ordinals.items():
-        yield CellOutcome(ordinal, error="OutputError", message=f"the batched function returned nothing for {key!r}")
+        yield CellOutcome(
+            ordinal,
+            error="OutputError",
+            kinds=("OutputError",),
+            message=f"the batched function returned nothing for {key!r}",
+        )
 
 
 def _handed(given: WorkInput, workshop: Workshop, connection: duckdb.DuckDBPyConnection, trace: Trace) -> object:
@@ -390,4 +410,5 @@ def _failed(asset: Asset, ordinal: int, error: BaseException) -> CellOutcome:
         error=type(error).__name__,
         message=message[:_TRACEBACK_CHARACTERS],
         traceback="".join(lines)[-_TRACEBACK_CHARACTERS:],
+        kinds=tuple(kind.__name__ for kind in type(error).__mro__[:-1]),
     )

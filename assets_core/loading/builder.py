@@ -16,11 +16,13 @@ from ..lineage.sql_columns import normalised, query_tables
 from ..model.asset import Asset, AssetKind, CheckSpec, HandOff
 from ..model.checks import Severity
 from ..model.code_part import CodePart
+from ..model.handling import Handling
 from ..model.keys import AssetKey, asset_key
 from ..model.mapping import PartitionMapping
 from ..versions.code import CodeReader, CodeVersion, code_part
 from .configured import Configured
 from .durations import seconds_of
+from .handling import read_handling
 from .libraries import Libraries
 from .parameters import defaults_of, json_value, overridden, parameter_parts, require_plain
 from .runtime import Runtime
@@ -189,10 +191,17 @@ class AssetBuilder:
 
     def _expiry(self, about: About) -> int | None:
         try:
-            return None if about.expires_after is None else seconds_of(about.expires_after)
+            return None if about.expires_after is None else seconds_of("expires_after", about.expires_after)
         except UserError as error:
             self._wrong(about, error.what, error.remedy)
             return None
+
+    def _handling(self, about: About) -> Handling:
+        try:
+            return read_handling(about.handled, self._configured.pools)
+        except UserError as error:
+            self._wrong(about, error.what, error.remedy)
+            return Handling()
 
     def _asset(
         self,
@@ -229,6 +238,7 @@ class AssetBuilder:
             parameters={name: json_value(value) for name, value in (parameters or {}).items()},
             libraries_not_followed=self._libraries.not_followed(code.libraries, declared),
             expires_after_seconds=self._expiry(about),
+            handling=self._handling(about),
         )
 
     def _check_spec(self, name: str, severity: Severity | str, judge: object, place: Place) -> CheckSpec:

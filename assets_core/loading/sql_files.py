@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..declare import About, SqlDeclaration, Upstream
+from ..declare import About, Handled, SqlDeclaration, Upstream
 from ..errors import DefinitionError, Place, UserError, did_you_mean
 from ..model.checks import Severity
 from ..model.mapping import parse_mapping
@@ -41,8 +41,16 @@ _MEMBERS: dict[str, type] = {
     "parameters": dict,
     "libraries": list,
     "expires_after": str,
+    "executor": str,
+    "retries": int,
+    "timeout": str,
+    "memory": str,
+    "pool": str,
+    "weight": int,
+    "concurrency": int,
+    "priority": int,
 }
-_TOML_WORDS: dict[type, str] = {str: "string", list: "array", dict: "table"}
+_TOML_WORDS: dict[type, str] = {str: "string", list: "array", dict: "table", int: "integer"}
 _UPSTREAM_MEMBERS: dict[str, type] = {"asset": str, "mapping": dict, "columns": list}
 
 
@@ -84,6 +92,7 @@ def read_sql_file(path: Path) -> SqlDeclaration | None:
         description=header.get("description", ""),
         libraries=header.get("libraries", ()),
         expires_after=header.get("expires_after"),
+        handled={name: header[name] for name in Handled.__annotations__ if name in header},
     )
     # Lines of the query stay those of the file, so that an error in the SQL points at the right one.
     query = "\n" * text[: match.end()].count("\n") + text[match.end() :]

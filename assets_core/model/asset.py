@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors import Place
 from .checks import Severity
+from .handling import Handling, handling_from_json
 from .keys import AssetKey
 from .mapping import PartitionMapping, describe_mapping, parse_mapping
 from .partitions import Partitions, parse_partitions
@@ -72,7 +73,7 @@ class Asset:
     uses but whose content cannot be determined: such an asset is never fresh. `parameters` are the values that its
     function or query is given beside its inputs: times as ISO texts. `libraries_not_followed` names the installed
     packages that its code uses whose versions do not count. A cell whose data was made longer than
-    `expires_after_seconds` ago is stale.
+    `expires_after_seconds` ago is stale. `handling`: how its cells are run.
     """
 
     key: AssetKey
@@ -94,6 +95,7 @@ class Asset:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     libraries_not_followed: tuple[str, ...] = ()
     expires_after_seconds: int | None = None
+    handling: Handling = field(default_factory=Handling)
 
     @property
     def is_external(self) -> bool:
@@ -133,6 +135,7 @@ class Asset:
             "parameters": dict(self.parameters),
             "libraries_not_followed": list(self.libraries_not_followed),
             "expires_after_seconds": self.expires_after_seconds,
+            "handling": self.handling.to_json(),
         }
 
 
@@ -189,4 +192,5 @@ def _asset_from_json(document: Mapping[str, Any], partitions: Partitions | None)
         parameters=document["parameters"],
         libraries_not_followed=tuple(document["libraries_not_followed"]),
         expires_after_seconds=document["expires_after_seconds"],
+        handling=handling_from_json(document["handling"]),
     )

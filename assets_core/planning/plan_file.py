@@ -33,7 +33,7 @@ _FORMAT = "assets-core plan"
 _SCHEMA_VERSION = 1
 _LINES = 20  # of differences that are told
 _RANGES = 4  # that a line of them names
-_NO_MATTER = ("file", "line", "owners", "tags", "group", "description")  # to what a definition makes
+_NO_MATTER = ("file", "line", "owners", "tags", "group", "description", "handling")  # to what a definition makes
 
 
 @dataclass(frozen=True, slots=True)

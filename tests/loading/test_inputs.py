@@ -66,13 +66,13 @@ def test_an_annotation_of_several_hand_offs_is_refused(tmp_path: Path, annotatio
      ("45 s", 45), (timedelta(hours=1), 3600), (timedelta(days=400), 34_560_000)],
 )  # fmt: skip
 def test_a_duration_has_a_number_of_seconds(duration: object, seconds: int) -> None:
-    assert seconds_of(duration) == seconds
+    assert seconds_of("expires_after", duration) == seconds
 
 
 @pytest.mark.parametrize("duration", ["", "h", "24", "24 hours", "1.5h", "0h", "-1h", "1h,", timedelta(0), 24, None])
 def test_what_is_no_duration_is_refused(duration: object) -> None:
     with pytest.raises(UserError, match="expires_after"):
-        seconds_of(duration)
+        seconds_of("expires_after", duration)
 
 
 def test_an_expiry_is_of_the_asset_and_not_of_its_code(tmp_path: Path) -> None:

@@ -1,0 +1,64 @@
+"""The executors of one run: each is opened when the first step needs it, all deliver into one queue.
+
+Owned by the coordinator. A step runs where its asset says, else where the run says; one that may have to be ended from
+outside, in a process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+
+from ..model.asset import Asset
+from .executor import Deliver, Executor
+from .step import StepOutcome, Work
+
+
+class Executors:
+    """`openers`: how to open each executor, by name; `default`: the name of the run's."""
+
+    def __init__(self, openers: Mapping[str, Callable[[Deliver], Executor]], default: str) -> None:
+        self._openers = openers
+        self._default = default
+        self._open: dict[str, Executor] = {}
+        self._outcomes: SimpleQueue[StepOutcome | BaseException] = SimpleQueue()
+
+    def name_of(self, asset: Asset) -> str:
+        """Return where the steps of an asset run."""
+        name = asset.handling.executor or self._default
+        return "processes" if name == "threads" and asset.handling.is_bounded else name
+
+    def get(self, name: str) -> Executor:
+        """Return an executor, opened if it is not."""
+        if name not in self._open:
+            self._open[name] = self._openers[name](self._outcomes.put)
+        return self._open[name]
+
+    def submit(self, work: Work) -> None:
+        self.get(self.name_of(work.asset)).submit(work)
+
+    def wait(self, seconds: float) -> list[StepOutcome]:
+        """Return every outcome that is there; none where none came within so many seconds."""
+        outcomes: list[StepOutcome] = []
+        with suppress(Empty):
+            item = self._outcomes.get(timeout=seconds) if seconds else self._outcomes.get_nowait()
+            while True:
+                if isinstance(item, BaseException):
+                    raise item
+                outcomes.append(item)
+                item = self._outcomes.get_nowait()
+        return outcomes
+
+    def cancel(self) -> list[Work]:
+        """Drop the steps that have not begun, and return them."""
+        return [work for executor in self._open.values() for work in executor.cancel()]
+
+    def kill(self) -> None:
+        """End the steps that run, where that can be done."""
+        for executor in self._open.values():
+            executor.kill()
+
+    def close(self) -> None:
+        for executor in self._open.values():
+            executor.close()
