@@ -25,18 +25,19 @@ from catalog.session import Catalog
 
 from .errors import InputError, SelectionError, UserError, did_you_mean
 from .execution.lease import Lease
+from .io.local_folder import readable
 from .model.keys import AssetKey, Cell, PartitionKey
 from .model.partitions import Partitions, parse_partitions
 from .planning.bound import bound_partitions
 from .project import Project, find_project
 
 _READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
-_GLOB = {ord(letter): f"[{letter}]" for letter in "*?["}  # DuckDB takes every path for a pattern
 
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """Published cells of one asset: their files (a file once for each cell that has its content), rows and bytes."""
+    """Published cells of one asset: where their files are (each once for each cell that has its content), how many rows
+    and bytes they have."""
 
     files: tuple[str, ...]
     rows: int
@@ -60,11 +61,6 @@ class Published:
     def of(cls, folder: Path | None) -> Published:
         """Return what is published in the project that holds a folder."""
         return _published(find_project(folder), None, str(uuid.uuid4()))
-
-    @property
-    def folder(self) -> Path:
-        """Return the folder of the data."""
-        return self.project.state / "data"
 
     @property
     def spill(self) -> Path:
@@ -96,11 +92,13 @@ class Published:
         if not rows:
             cell = Cell(AssetKey(asset), None if partition is None else PartitionKey(partition))
             raise self._unpublished(cell)
-        files = tuple(str(self.folder / (file or "")) for *_, file, _, _ in rows)
-        for (key, _, _, version, *_), file in zip(rows, files, strict=True):
-            if not Path(file).is_file():
-                raise self._gone(Cell(AssetKey(asset), key), version, file)
-        return Cells(files, sum(row[-2] for row in rows), sum(row[-1] for row in rows))
+        data, files = self.project.data, [file or "" for *_, file, _, _ in rows]
+        for (key, _, _, version, *_), file, stat in zip(rows, files, data.stats(files), strict=True):
+            if stat is None or not file:
+                raise self._gone(Cell(AssetKey(asset), key), version, data.place(file))
+        return Cells(
+            tuple(data.place(file) for file in files), sum(row[-2] for row in rows), sum(row[-1] for row in rows)
+        )
 
     def _declared(self) -> set[str]:
         """Return the keys of the assets that are declared as of the position."""
@@ -151,8 +149,8 @@ class Published:
         """Return a connection that can read the published data and nothing else."""
         connection = duckdb.connect()
         connection.execute("SET temp_directory = ?", [str(self.spill)])
-        folder = f"{self.folder}/"
-        connection.execute("SET allowed_directories = [?, ?]", [folder, folder.translate(_GLOB)])
+        places = [*readable(self.project.data.place("")), *readable(str(self.spill))]
+        connection.execute(f"SET allowed_directories = [{', '.join('?' * len(places))}]", places)
         connection.execute("SET enable_external_access = false")
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET lock_configuration = true")
@@ -160,8 +158,7 @@ class Published:
 
     def relation(self, connection: duckdb.DuckDBPyConnection, cells: Cells) -> duckdb.DuckDBPyRelation:
         """Return the rows of some cells; columns are matched by name."""
-        files = [file.translate(_GLOB) for file in cells.files]
-        return connection.read_parquet(files, union_by_name=len(files) > 1, hive_partitioning=False)
+        return self.project.data.relation(connection, cells.files)
 
     def ask(self, connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Return the columns and rows of a query whose tables are asset keys.

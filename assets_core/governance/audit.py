@@ -23,7 +23,7 @@ from catalog.session import Catalog
 
 from ..errors import UserError, did_you_mean
 from ..execution.actor import open_journal, signing_key
-from ..io.parquet_store import wrong_with
+from ..io.data_folder import DataFolder
 from ..model.keys import AssetKey, Cell
 from ..project import Project
 
@@ -68,7 +68,7 @@ def verify(project: Project, anchors: Sequence[Anchor] = ()) -> Report:
     with catalog.read() as connection:
         files = connection.sql(query("published_files")).fetchall()
     report.files = len(files)
-    report.findings += _wrong_files(catalog, project.state / "data", files)
+    report.findings += _wrong_files(catalog, project.data, files)
     return report
 
 
@@ -80,10 +80,9 @@ def _finding(catalog: Catalog, problem: Problem) -> Finding:
     return Finding(problem, tuple(cells[:_NAMED_CELLS]), len(cells))
 
 
-def _wrong_files(catalog: Catalog, folder: Path, files: Sequence[tuple[Any, ...]]) -> Iterator[Finding]:
+def _wrong_files(catalog: Catalog, data: DataFolder, files: Sequence[tuple[Any, ...]]) -> Iterator[Finding]:
     def look(file: tuple[Any, ...]) -> str | None:
-        path = folder / file[3]
-        return wrong_with(path, file[2], file[5]) if path.is_file() else "the file is missing"
+        return data.wrong_with(file[3], file[2], file[5])
 
     with ThreadPoolExecutor() as pool:
         for (asset, partition, _, file, seq, _), wrong in zip(files, pool.map(look, files), strict=True):
@@ -92,7 +91,8 @@ def _wrong_files(catalog: Catalog, folder: Path, files: Sequence[tuple[Any, ...]
             own = str(Cell(AssetKey(asset), partition))
             readers = [cell for cell in _asked(catalog, "readers_of", {"seq": seq}) if cell != own]
             cells = (own, *readers)
-            yield Finding(Problem(wrong, folder / file), cells[:_NAMED_CELLS], len(cells))
+            place = data.place(file)
+            yield Finding(Problem(wrong, place if "://" in place else Path(place)), cells[:_NAMED_CELLS], len(cells))
 
 
 def _asked(catalog: Catalog, name: str, params: dict[str, object]) -> list[str]:

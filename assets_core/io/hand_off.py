@@ -12,6 +12,7 @@ import pyarrow as pa
 from ..model.asset import HandOff
 from .inputs import Input
 from .reads import Trace
+from .values import value_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -40,6 +41,8 @@ def hand_over(
             return connection.from_arrow(data.scannable())
         case HandOff.PANDAS:
             return data.table().to_pandas()
+        case HandOff.VALUE:
+            return value_of(data.table())
 
 
 def _reader(data: pa.Table | pa.dataset.Dataset) -> pa.RecordBatchReader:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import InputError, did_you_mean
+from .memory import size_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -48,7 +49,7 @@ class MemoryInput:
 
     @property
     def size_bytes(self) -> int:
-        return sum(table.nbytes for table in self.tables)
+        return sum(map(size_of, self.tables))
 
     def table(self) -> pa.Table:
         tables = self.tables
@@ -58,7 +59,7 @@ class MemoryInput:
             tables = tuple(table.select(list(self.columns)) for table in tables)
         if len(tables) == 1:
             return tables[0]
-        _unified([table.schema for table in tables])
+        unified([table.schema for table in tables])
         return pa.concat_tables(tables, promote_options="permissive")
 
     def scannable(self) -> pa.Table:
@@ -96,7 +97,7 @@ class ParquetInput:
     def scannable(self) -> pa.dataset.Dataset:
         import pyarrow.dataset as ds
 
-        schema = _unified(self._schemas())
+        schema = unified(self._schemas())
         if self.columns is not None:
             require_columns(self.columns, schema.names)
             schema = pa.schema([schema.field(name) for name in self.columns])
@@ -113,7 +114,7 @@ class ParquetInput:
 
         schemas = self._schemas() if len(self.paths) > 1 or self.columns is not None else []
         if schemas:
-            names = _unified(schemas).names
+            names = unified(schemas).names
             require_columns(self.columns or (), names)
         if all(schema.equals(schemas[0]) for schema in schemas):
             frame = pl.scan_parquet(list(self.paths), glob=False)
@@ -142,7 +143,7 @@ def require_columns(columns: Sequence[str], names: Sequence[str]) -> None:
             )
 
 
-def _unified(schemas: Sequence[pa.Schema]) -> pa.Schema:
+def unified(schemas: Sequence[pa.Schema]) -> pa.Schema:
     """Return the schema that all partitions can be read with.
 
     Raises: InputError that names the column in which two partitions differ.

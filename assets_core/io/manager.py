@@ -32,7 +32,7 @@ class Staged:
 class Stored:
     """Data at its final, immutable place. `file` is relative to the store; `table` is what is still in memory.
 
-    `file_digest`: BLAKE3 of the file's bytes, 32 hex digits.
+    `file_digest`: BLAKE3 of the file's bytes, 32 hex digits. `tag`: what an object store calls these bytes.
     """
 
     data: DataVersion
@@ -40,6 +40,7 @@ class Stored:
     size_bytes: int
     file_digest: str
     table: pa.Table | None = None
+    tag: str = ""
 
 
 @dataclass(frozen=True, slots=True)

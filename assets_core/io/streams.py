@@ -18,6 +18,22 @@ ACCEPTED = (
     "a pandas DataFrame, or anything with __arrow_c_stream__"
 )
 
+_FEW_ROWS = 10_000
+
+# Of these, the type of a column's array says everything: others keep some of it in the metadata of a frame's schema.
+_PLAIN_DTYPES = frozenset(f"{kind}{bits}" for kind in ("Int", "UInt") for bits in (8, 16, 32, 64)) | {
+    "Float32",
+    "Float64",
+    "Boolean",
+    "String",
+    "Binary",
+    "Date",
+    "Time",
+    "Datetime",
+    "Duration",
+    "Decimal",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Stream:
@@ -36,7 +52,7 @@ def stream_of(value: Any) -> Stream:
         case "polars", "LazyFrame":
             return _lazy_frame(value)
         case "polars", "DataFrame":
-            return _table(value.to_arrow())
+            return _table(_frame_table(value))
         case "pyarrow", "Table":
             return _table(value)
         case "pyarrow", "RecordBatch":
@@ -52,7 +68,10 @@ def stream_of(value: Any) -> Stream:
         reader = pa.RecordBatchReader.from_stream(value)
         return Stream(reader.schema, iter(reader))
     shown = "None" if value is None else f"a {type(value).__module__}.{type(value).__qualname__}"
-    raise OutputError(f"the function returned {shown}, which is not a table", remedy=f"return {ACCEPTED}")
+    remedy = f"return {ACCEPTED}"
+    if isinstance(value, str | int | float | dict | list):
+        remedy += "; or annotate its result with a plain type, as in -> str, if the value itself is what it makes"
+    raise OutputError(f"the function returned {shown}, which is not a table", remedy=remedy)
 
 
 def _library(value: object) -> str:
@@ -63,11 +82,20 @@ def _table(table: pa.Table) -> Stream:
     return Stream(table.schema, iter(table.to_batches()))
 
 
+def _frame_table(frame: Any) -> pa.Table:
+    """Return a frame as polars' `to_arrow` does, which wakes its threads; a small one goes column by column."""
+    columns = frame.get_columns() if frame.height <= _FEW_ROWS else []
+    if columns and all(type(one.dtype).__name__ in _PLAIN_DTYPES and one.n_chunks() == 1 for one in columns):
+        return pa.Table.from_arrays([column.to_arrow() for column in columns], names=frame.columns)
+    table: pa.Table = frame.to_arrow()
+    return table
+
+
 def _lazy_frame(frame: Any) -> Stream:
     """Run a lazy query in streaming mode, a batch at a time, so that a partition larger than memory works."""
     import polars as pl
 
-    batches = (batch for chunk in frame.collect_batches(lazy=True) for batch in chunk.to_arrow().to_batches())
+    batches = (batch for chunk in frame.collect_batches(lazy=True) for batch in _frame_table(chunk).to_batches())
     first = next(batches, None)
     if first is None:
         return Stream(pl.DataFrame(schema=frame.collect_schema()).to_arrow().schema, iter(()))

@@ -1,7 +1,8 @@
 """Back up: copy a project's journal up to a place, and the files that it speaks of, while runs go on.
 
 Called by `assets catalog backup`. Data files are immutable: what an earlier backup copied is not copied again. A backup
-counts when its manifest is there, which is written last, after all that it lists was read back and proved.
+counts when its manifest is there, which is written last, after all that it lists was read back and proved. Data that
+`[storage]` keeps elsewhere is not copied: the manifest says where it lies, and that all of it was there.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from ..io.parquet_store import wrong_with
 from ..project import Project
 from ..version import __version__
 from .destination import Destination
-from .manifest import AT_ONCE, PARTIAL, Entry, Manifest, fetch, manifests
+from .manifest import AT_ONCE, PARTIAL, Elsewhere, Entry, Manifest, fetch, manifests
 
 _FILE_DIGEST = 32
 """Hex digits of a digest that are recorded of a file's bytes: the first ones of the whole."""
@@ -87,14 +88,17 @@ def _back_up(project: Project, there: Destination, scratch: Path, now: datetime)
         there.remove(left)
     known = _Known(there, sizes)
     with unchanging(project.state / "journal"):  # or else it may lose texts of which no record up to the place tells
-        place, data = _published(project)
+        place, data, elsewhere, gone_there = _published(project)
         if known.newest is not None:
             _require_same_journal(project.state / "journal", there, known.newest.place, place)
         journal = [_stored(one, None, known) for one in _journal(project.state / "journal", place, scratch)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = [*journal, *pool.map(_stored, data, [known.of(one.name) for one in data], repeat(known))]
     copied = [entry for entry, is_copied in found if entry is not None and is_copied]
-    gone = tuple(one.name for one, (entry, _) in zip(data, found[len(journal) :], strict=True) if entry is None)
+    gone = (
+        *gone_there,
+        *(one.name for one, (entry, _) in zip(data, found[len(journal) :], strict=True) if entry is None),
+    )
     manifest = known.newest
     is_new = manifest is None or manifest.place.seq < place.seq
     if manifest is None or is_new:
@@ -106,6 +110,7 @@ def _back_up(project: Project, there: Destination, scratch: Path, now: datetime)
             __version__,
             {member: who[member] for member in _ACTOR},
             now.astimezone(UTC).isoformat(timespec="seconds"),
+            elsewhere,
         )
         there.write(f"{manifest.stem}{PARTIAL}", manifest.to_bytes())
     fetch(there, manifest, scratch / "read back", with_data=False)
@@ -136,13 +141,23 @@ class _Known:
         return entry if entry is not None and self.sizes.get(stored) == entry.size else None
 
 
-def _published(project: Project) -> tuple[Tail, list[_Wanted]]:
-    """Return the end of the journal, and the files of the versions that were published up to it."""
+def _published(project: Project) -> tuple[Tail, list[_Wanted], Elsewhere | None, tuple[str, ...]]:
+    """Return the end of the journal, and the files of the versions that were published up to it: those to be copied, or
+    where they lie and which of them, of old versions, are not there any more."""
     with Catalog(project.state).read() as connection:
         place = position_of(connection)
         rows = connection.sql(query("files_to_back_up")).fetchall()
-    data = project.state / "data"
-    return place, [_Wanted(data / file, f"data/{file}", *members) for file, *members in rows]
+    if project.settings.storage is None:
+        wanted = [_Wanted(Path(project.data.place(file)), f"data/{file}", *members) for file, *members in rows]
+        return place, wanted, None, ()
+    stats = project.data.stats([file for file, *_ in rows])
+    gone = [(file, is_current) for (file, _, is_current, _), stat in zip(rows, stats, strict=True) if stat is None]
+    for file, is_current in gone:
+        if is_current:
+            raise _unusable(project.data.place(file), "the file is missing")
+    there = [stat.size_bytes for stat in stats if stat is not None]
+    where = Elsewhere(str(project.data), len(there), sum(there))
+    return place, [], where, tuple(project.data.place(file) for file, _ in gone)
 
 
 def _journal(folder: Path, place: Tail, scratch: Path) -> Iterator[_Wanted]:
@@ -184,9 +199,9 @@ def _stored(one: _Wanted, earlier: Entry | None, known: _Known) -> tuple[Entry |
     except FileNotFoundError:
         if not one.is_current:
             return None, False
-        raise _unusable(one, "the file is missing") from None
+        raise _unusable(one.source, "the file is missing") from None
     if one.version is not None and (wrong := wrong_with(one.source, one.version, one.digests)) is not None:
-        raise _unusable(one, wrong)
+        raise _unusable(one.source, wrong)
     # There may be another one under the same name, of the journal or of equal data: then it is stored under another.
     stored = one.name if one.version is not None and earlier is None else f"{one.name}.{digest[:16]}"
     entry = Entry(one.name, stored, size, digest)
@@ -205,8 +220,8 @@ def _digest(file: Path) -> tuple[str, int]:
     return hasher.hexdigest(), size
 
 
-def _unusable(one: _Wanted, what: str) -> AssetsError:
+def _unusable(source: Path | str, what: str) -> AssetsError:
     return AssetsError(
-        f"nothing was backed up: {one.source}: {what}",
+        f"nothing was backed up: {source}: {what}",
         remedy="see which cells that concerns: assets audit verify; then materialize them again with --force",
     )

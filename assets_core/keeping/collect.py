@@ -8,7 +8,6 @@ Whoever is killed in between leaves files that the next one removes.
 from __future__ import annotations
 
 import math
-import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,7 +23,6 @@ from catalog.session import Catalog
 
 from ..execution.actor import open_journal
 from ..execution.lease import is_alive, read_positions, sweep
-from ..io.parquet_store import make_durable
 from ..project import Project
 
 _FILES_A_TURN = 32
@@ -32,19 +30,19 @@ _VERSIONS_A_RECORD = 1000
 _YOUNG = timedelta(days=1)
 """A file that is younger may be one of which a run is about to tell."""
 LONGEST_DAYS = 365_000
-_STORED = re.compile(r"[0-9a-f]{64}\.parquet")
 _NAMING = frozenset(("materialized", "published", "rolled_back"))
 
 
 @dataclass(frozen=True, slots=True)
 class Unneeded:
-    """A file below the data's folder, or one's own staging folder, that nobody needs, and why.
+    """A file of the data, by its name there, or the staging `folder` of a run, that nobody needs, and why.
 
-    `asset`, `version`: of the materializations that named it, None for what no record names. `superseded_seq`: the
-    record since which no pointer named it, None where none ever did. `is_recorded`: a record says that it was removed.
+    `place`: where it is, for people. `asset`, `version`: of the materializations that named it, None for what no record
+    names. `superseded_seq`: the record since which no pointer named it, None where none ever did. `is_recorded`: a
+    record says that it was removed.
     """
 
-    path: Path
+    place: str
     size_bytes: int
     reason: str
     asset: str | None = None
@@ -52,16 +50,21 @@ class Unneeded:
     partitions: tuple[str | None, ...] = ()
     runs: tuple[str, ...] = ()
     file: str = ""
+    folder: Path | None = None
     superseded_seq: int | None = None
     is_recorded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """How long versions are kept that are no longer current, and how many of each cell however old they are."""
+    """How long versions are kept that are no longer current, and how many of each cell however old they are.
+
+    `log_days`: how long is kept what the steps of a run said.
+    """
 
     days: int
     versions: int
+    log_days: int = 30
 
 
 def unneeded(project: Project, kept: Kept, now: datetime) -> list[Unneeded]:
@@ -75,6 +78,7 @@ def collect(project: Project, kept: Kept, now: datetime) -> list[Unneeded]:
 
     Raises: CatalogError; what was decided is then removed by the next call.
     """
+    project.data.claim()
     found, known = _found(project, kept, now)
     turn = _Turn(project, now)
     journal = open_journal(project, known)
@@ -88,9 +92,12 @@ def collect(project: Project, kept: Kept, now: datetime) -> list[Unneeded]:
 
     def remove(lines: Sequence[Line], group: Sequence[Unneeded]) -> list[Fact]:
         turn.learn(lines)
-        for one in turn.still(group):
-            _remove(one.path)
-            removed.append(one)
+        still = list(turn.still(group))
+        for one in still:
+            if one.folder is not None:
+                shutil.rmtree(one.folder, ignore_errors=True)
+        project.data.remove([one.file for one in still if one.folder is None])
+        removed.extend(still)
         return []
 
     try:
@@ -99,18 +106,10 @@ def collect(project: Project, kept: Kept, now: datetime) -> list[Unneeded]:
         for begin in range(0, len(found), _FILES_A_TURN):
             group = found[begin : begin + _FILES_A_TURN]
             journal.turn(lambda lines, group=group: remove(lines, group))  # type: ignore[misc]
-            for folder in {one.path.parent for one in group}:
-                make_durable(folder)
+            project.data.settle_removed([one.file for one in group if one.folder is None])
     finally:
         journal.close()
     return removed
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _facts(found: Sequence[Unneeded], kept: Kept) -> list[Fact]:
@@ -162,11 +161,14 @@ class _Turn:
 
     def still(self, found: Iterable[Unneeded]) -> Iterator[Unneeded]:
         """Yield what nobody needs after all that is known now, with the size that it has now."""
+        data = self.project.data
         runs, readers = (self.project.state / name for name in ("runs", "readers"))
         at_work = read_positions(runs)
         positions = [*at_work, *read_positions(readers)]
         oldest = min(positions, default=None)
         held = cache(lambda run: _holds(runs, run) or _holds(readers, run))
+        found = list(found)
+        stats = dict(zip(files := [one.file for one in found if one.folder is None], data.stats(files), strict=True))
         for one in found:
             if one.version is not None and (one.asset, one.version) in self.named:
                 continue
@@ -174,16 +176,18 @@ class _Turn:
                 continue
             if one.superseded_seq is not None and oldest is not None and one.superseded_seq > oldest:
                 continue
-            try:
-                status = one.path.stat()
-            except FileNotFoundError:
+            if one.folder is not None:
+                if one.folder.exists():
+                    yield replace(one, size_bytes=_size(one.folder))
+                continue
+            if (stat := stats[one.file]) is None:
                 continue
             # A run may have made it anew just now, and have told nobody yet.
-            is_young = _time(status.st_mtime) > self.now - _YOUNG
-            if is_young and (one.version is None or at_work) and not one.path.is_dir():
+            is_young = _time(stat.modified) > self.now - _YOUNG
+            if is_young and (one.version is None or at_work):
                 continue
             is_recorded = one.is_recorded or (one.asset, one.version) in self.collected
-            yield replace(one, is_recorded=is_recorded, size_bytes=_size(one.path))
+            yield replace(one, is_recorded=is_recorded, size_bytes=stat.size_bytes)
 
 
 def _holds(folder: Path, name: str) -> bool:
@@ -193,13 +197,13 @@ def _holds(folder: Path, name: str) -> bool:
 
 def _found(project: Project, kept: Kept, now: datetime) -> tuple[list[Unneeded], Tail]:
     """Return what nobody needs as far as the index knows, leases aside, and the place that it has reached."""
-    data = project.state / "data"
+    data = project.data
     since = (now - timedelta(days=min(kept.days, LONGEST_DAYS))).astimezone(UTC).replace(tzinfo=None)
     with Catalog(project.state).read() as connection:
         rows = connection.sql(query("collectable"), params={"since": since, "versions": kept.versions}).fetchall()
         recorded = {file for (file,) in connection.sql(query("recorded_files")).fetchall()}
         known = position_of(connection)
-    there = {path.relative_to(data).as_posix(): path for path in data.rglob("*") if _STORED.fullmatch(path.name)}
+    there = set(data.names())
     found: list[Unneeded] = []
     for file, asset, version, partitions, runs, superseded_seq, superseded_at, is_removed in rows:
         if file not in there:
@@ -210,23 +214,49 @@ def _found(project: Project, kept: Kept, now: datetime) -> tuple[list[Unneeded],
         if is_removed:
             reason += "; what removed it was stopped before it did"
         cells = tuple(sorted(partitions, key=lambda key: key or ""))
-        one = Unneeded(there[file], 0, reason, asset, version, cells, tuple(runs), file, superseded_seq, is_removed)
+        one = Unneeded(
+            _place(project, file),
+            0,
+            reason,
+            asset,
+            version,
+            cells,
+            tuple(runs),
+            file,
+            superseded_seq=superseded_seq,
+            is_recorded=is_removed,
+        )
         found.append(one)
-    orphans = sorted(there.keys() - recorded)
-    found += [Unneeded(there[file], 0, "no record names it", file=file) for file in orphans]
-    return [*found, *_left_behind(project)], known
+    orphans = sorted(there - recorded)
+    found += [Unneeded(_place(project, file), 0, "no record names it", file=file) for file in orphans]
+    return [*found, *_left_behind(project), *_old_logs(project, kept.log_days, now)], known
 
 
 def _left_behind(project: Project) -> Iterator[Unneeded]:
     """Yield the folders of runs; those that belong to a run at work fall out when leases are looked at."""
-    folder = project.state / "staging"
+    for folder in dict.fromkeys((project.state / "staging", project.staging)):
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            place = path.relative_to(project.state) if path.is_relative_to(project.state) else path
+            yield Unneeded(str(place), 0, "left behind by a run that is over", runs=(path.name,), folder=path)
+
+
+def _old_logs(project: Project, days: int, now: datetime) -> Iterator[Unneeded]:
+    """Yield the folders of logs to which nothing was added for so many days."""
+    since = now - timedelta(days=min(days, LONGEST_DAYS))
+    folder = project.state / "logs"
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        yield Unneeded(path, 0, "left behind by a run that is over", runs=(path.name,))
+        newest = max((file.stat().st_mtime for file in (path, *path.rglob("*"))), default=0.0)
+        if _time(newest) <= since:
+            reason = f"said more than {days} days ago"
+            yield Unneeded(str(path.relative_to(project.state)), 0, reason, runs=(path.name,), folder=path)
 
 
-def _size(path: Path) -> int:
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file())
+def _place(project: Project, file: str) -> str:
+    return f"data/{file}" if project.settings.storage is None else project.data.place(file)
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def _time(seconds: float) -> datetime:

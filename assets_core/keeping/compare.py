@@ -16,10 +16,11 @@ from typing import Any
 import duckdb
 
 from ..errors import SelectionError, UserError, did_you_mean
+from ..io.local_folder import parquet_relation
 from ..model.keys import Cell
 from ..model.keys import cell as parse_cell
 from ..project import Project
-from ..published import Cells, Published, reading, rows_of
+from ..published import Published, reading, rows_of
 from .publications import Publication, intact_file, publications_of, wanted
 
 _EXAMPLES = 5
@@ -85,10 +86,10 @@ def compare(
     with reading(project, kept_from=0) as published:
         had = _had(project, cell, published)
         chosen = [target.of(cell, had) for target in targets]
-        files = [intact_file(project, cell, one) for one in chosen]
+        files = [intact_file(project, cell, one, published.spill) for one in chosen]
         connection = published.connect()
         try:
-            return _compared(published, connection, cell, chosen, files, key)
+            return _compared(connection, cell, chosen, files, key)
         except duckdb.OutOfMemoryException as error:
             raise UserError(
                 f"{cell} is too large to be compared here: {error}", remedy="compare it by a key"
@@ -110,7 +111,6 @@ def _had(project: Project, cell: Cell, published: Published) -> list[Publication
 
 
 def _compared(
-    published: Published,
     connection: duckdb.DuckDBPyConnection,
     cell: Cell,
     chosen: Sequence[Publication],
@@ -119,7 +119,7 @@ def _compared(
 ) -> Difference:
     versions = []
     for name, one, file in zip(("before", "after"), chosen, files, strict=True):
-        published.relation(connection, Cells((str(file),), 0, 0)).create_view(name)
+        parquet_relation(connection, [str(file)]).create_view(name)
         versions.append(_version(connection, name, one))
     before, after = versions
     shared = [name for name in before.types if name in after.types]

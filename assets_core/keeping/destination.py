@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from catalog.errors import disk_errors
 
 from ..errors import AssetsError, UserError
-from ..io.parquet_store import make_durable
+from ..io.local_folder import make_durable
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, ObjectStore

@@ -47,8 +47,20 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Where the data lies that a backup speaks of and does not hold, and how many files of it were there then."""
+
+    url: str
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
-    """A backup: of which project, up to which place of its journal, made by whom and when (UTC)."""
+    """A backup: of which project, up to which place of its journal, made by whom and when (UTC).
+
+    `data`: where the data lies, if it is not part of the backup.
+    """
 
     project: str
     place: Tail
@@ -56,6 +68,7 @@ class Manifest:
     product: str
     by: Mapping[str, Any]
     at: str
+    data: Elsewhere | None = None
 
     @property
     def stem(self) -> str:
@@ -77,6 +90,8 @@ class Manifest:
             "by": dict(self.by),
             "at": self.at,
         }
+        if self.data is not None:
+            document["data"] = asdict(self.data)
         return json.dumps(document | {"digest": _digest(document)}, ensure_ascii=False, indent=1).encode()
 
 
@@ -96,7 +111,7 @@ def _read(there: Destination, name: str) -> Manifest:
             raise ValueError("its digest does not fit")
         if document["format"] != _FORMAT:
             raise ValueError(f"its form {document['format']} is not known to this version of assets-core")
-        place = document["place"]
+        place, data = document["place"], document.get("data")
         return Manifest(
             document["project"],
             Tail(**place | {"digest": bytes.fromhex(place["digest"])}),
@@ -104,6 +119,7 @@ def _read(there: Destination, name: str) -> Manifest:
             document["product"],
             document["by"],
             document["at"],
+            None if data is None else Elsewhere(**data),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BackupDamaged(

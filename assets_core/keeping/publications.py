@@ -15,7 +15,6 @@ from catalog.queries import load as query
 from catalog.session import Catalog
 
 from ..errors import InputError, SelectionError, UserError, did_you_mean
-from ..io.parquet_store import wrong_with
 from ..model.keys import AssetKey, Cell, PartitionKey
 from ..project import Project
 from ..published import removal_words
@@ -135,8 +134,18 @@ def wanted(project: Project, text: str, now: datetime, words: Sequence[str] = ()
         raise
 
 
-def intact_file(project: Project, cell: Cell, one: Publication) -> Path:
-    """Return the file of a version, which is there and holds its content.
+def intact_file(project: Project, cell: Cell, one: Publication, scratch: Path) -> Path:
+    """Return the file of a version, which is there and holds its content, or a copy of it below a folder.
+
+    Raises: InputError where it was removed, is gone, or is another.
+    """
+    require_intact(project, cell, one)
+    assert one.file is not None  # noqa: S101  # or else it would not be intact
+    return project.data.at_hand(one.file, scratch)
+
+
+def require_intact(project: Project, cell: Cell, one: Publication) -> None:
+    """Require that the file of a version is there and holds its content.
 
     Raises: InputError where it was removed, is gone, or is another.
     """
@@ -147,15 +156,18 @@ def intact_file(project: Project, cell: Cell, one: Publication) -> Path:
             f"the data of {cell} at version {version} {words}",
             remedy="choose a version that is still there, or make it again from the code of that time",
         )
-    path = project.state / "data" / (one.file or "")
-    wrong = "no file was recorded for it" if one.file is None else wrong_with(path, one.version, one.digests)
-    if wrong is not None:
-        gone = "is gone" if one.file is None or not path.exists() else "is damaged"
-        raise InputError(
-            f"the data of {cell} at version {version} {gone}: {path}: {wrong}",
-            remedy="put the file back from a backup, or choose another version",
-        )
-    return path
+    data = project.data
+    wrong = "no file was recorded for it"
+    if one.file is not None:
+        found = data.wrong_with(one.file, one.version, one.digests)
+        if found is None:
+            return
+        wrong = found
+    gone = "is gone" if one.file is None or data.stats([one.file]) == [None] else "is damaged"
+    raise InputError(
+        f"the data of {cell} at version {version} {gone}: {data.place(one.file or '')}: {wrong}",
+        remedy="put the file back from a backup, or choose another version",
+    )
 
 
 def _list(had: Sequence[Publication]) -> str:

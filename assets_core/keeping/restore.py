@@ -20,7 +20,8 @@ from catalog.segments import segments
 from catalog.session import Catalog
 
 from ..errors import AssetsError, UserError
-from ..io.parquet_store import make_durable, wrong_with
+from ..io.data_folder import DataFolder
+from ..io.local_folder import LocalFolder, make_durable
 from ..project import Project
 from .destination import Destination
 from .manifest import Manifest, fetch, manifests
@@ -28,10 +29,14 @@ from .manifest import Manifest, fetch, manifests
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """Which backup a project was made from, and the records that were proved."""
+    """Which backup a project was made from, and the records that were proved.
+
+    `gone`: files of data that lies elsewhere, and is not there any more.
+    """
 
     manifest: Manifest
     records: int
+    gone: tuple[str, ...] = ()
 
 
 def restore(project: Project, there: Destination) -> Restored:
@@ -43,6 +48,7 @@ def restore(project: Project, there: Destination) -> Restored:
     if manifest is None:
         raise UserError(f"{there} holds no backup", remedy="name the place that `assets catalog backup` was given")
     _require_no_journal(project.state)
+    _require_same_storage(project, there, manifest)
     draft = project.state.with_name(f"{project.state.name}.restoring")
     with disk_errors(draft):
         draft.mkdir(parents=True, exist_ok=True)
@@ -51,13 +57,14 @@ def restore(project: Project, there: Destination) -> Restored:
         with held(descriptor, draft, exclusive=True), disk_errors(draft):
             try:
                 _empty(draft)
-                records = _build(there, manifest, draft, project.settings.trusted_keys)
+                data = LocalFolder(draft / "data") if manifest.data is None else project.data
+                records, gone = _build(there, manifest, draft, data, project.settings.trusted_keys)
                 _put_in_place(draft, project.state)
             finally:
                 shutil.rmtree(draft, ignore_errors=True)
     finally:
         os.close(descriptor)
-    return Restored(manifest, records)
+    return Restored(manifest, records, gone)
 
 
 def _require_no_journal(state: Path) -> None:
@@ -70,8 +77,25 @@ def _require_no_journal(state: Path) -> None:
             )
 
 
-def _build(there: Destination, manifest: Manifest, draft: Path, trusted_keys: Sequence[str]) -> int:
-    """Make the whole state, durable, and prove it; return the number of records."""
+def _require_same_storage(project: Project, there: Destination, manifest: Manifest) -> None:
+    """Refuse records without their data, and data where it would not be looked for."""
+    storage = project.settings.storage
+    if manifest.data is not None and storage is None:
+        raise UserError(
+            f"{there}: {manifest.name} holds the records alone: their data lies at {manifest.data.url}",
+            remedy=f'say in assets.toml: [storage] url = "{manifest.data.url}", or where a copy of it lies',
+        )
+    if manifest.data is None and storage is not None:
+        raise UserError(
+            f"{there}: {manifest.name} holds the data itself, and [storage] says that it lies at {storage.url}",
+            remedy="restore without [storage], copy .assets/data there, and then set it",
+        )
+
+
+def _build(
+    there: Destination, manifest: Manifest, draft: Path, data: DataFolder, trusted_keys: Sequence[str]
+) -> tuple[int, tuple[str, ...]]:
+    """Make the whole state, durable, and prove it; return the number of records, and data elsewhere that is gone."""
     fetch(there, manifest, draft, with_data=True)
     with (draft / "journal" / head.NAME).open("wb") as file:
         head.write(file.fileno(), manifest.place)
@@ -79,7 +103,10 @@ def _build(there: Destination, manifest: Manifest, draft: Path, trusted_keys: Se
     catalog = Catalog(draft)
     catalog.rebuild()
     proof = prove(draft / "journal", trusted_keys=trusted_keys)
-    wrong = [str(problem) for problem in proof.problems] or _wrong_data(catalog, draft / "data")
+    files = _files(catalog)
+    wrong = [str(problem) for problem in proof.problems]
+    if manifest.data is None:
+        wrong = wrong or _wrong_data(data, files)
     if wrong:
         raise AssetsError(
             f"{there}: {manifest.name}: {wrong[0]}",
@@ -87,15 +114,26 @@ def _build(there: Destination, manifest: Manifest, draft: Path, trusted_keys: Se
         )
     for folder, _, _ in os.walk(draft):
         make_durable(Path(folder))
-    return proof.records
+    if manifest.data is None:
+        return proof.records, ()
+    # What is there is not read: the next plan does, since nothing is noted of it yet.
+    names = [name for name, *_ in files]
+    absent = [name for name, stat in zip(names, data.stats(names), strict=True) if stat is None]
+    return proof.records, tuple(data.place(name) for name in absent)
 
 
-def _wrong_data(catalog: Catalog, folder: Path) -> list[str]:
-    """Return the files that are not what the journal knows them by."""
+def _files(catalog: Catalog) -> list[tuple[str, str, list[str]]]:
+    """Return the files that the journal speaks of, with their versions and the digests of their bytes."""
     with catalog.read() as connection:
-        files = connection.sql(query("published_files")).fetchall()
-    found = ((folder / file, version, digests) for _, _, version, file, _, digests in files)
-    return [f"{path}: {wrong}" for path, *known in found if path.exists() and (wrong := wrong_with(path, *known))]
+        rows = connection.sql(query("published_files")).fetchall()
+    return [(file, version, digests) for _, _, version, file, _, digests in rows]
+
+
+def _wrong_data(data: DataFolder, files: Sequence[tuple[str, str, list[str]]]) -> list[str]:
+    """Return the files that are there and not what the journal knows them by."""
+    there = data.stats([name for name, *_ in files])
+    found = (one for one, stat in zip(files, there, strict=True) if stat is not None)
+    return [f"{data.place(one[0])}: {wrong}" for one in found if (wrong := data.wrong_with(*one))]
 
 
 def _put_in_place(draft: Path, state: Path) -> None:

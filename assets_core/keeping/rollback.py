@@ -31,7 +31,7 @@ from ..planning.choose import choose, pick_cells
 from ..planning.world import World, find_cell
 from ..project import Project
 from .moments import position_of
-from .publications import Publication, Wanted, intact_file, publications_of, wanted
+from .publications import Publication, Wanted, publications_of, require_intact, wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ def _moves(project: Project, chosen: Sequence[Cell], target: Wanted) -> tuple[tu
         if then.version != had[-1].version:
             moves.append(Move(cell, had[-1], then))
     for move in moves:
-        intact_file(project, move.cell, move.then)
+        require_intact(project, move.cell, move.then)
     return tuple(moves), len(chosen) - len(moves)
 
 

@@ -1,14 +1,14 @@
 """Look at what was published: files that are gone or changed from outside, versions that are older than they may be.
 
-Used before a plan is made. A folder whose files are those of the last look (names, sizes, times and inodes) is not
-looked into again. A file that was touched after it was published is read: its bytes decide, or else its content.
+Used before a plan is made. A folder whose files are those of the last look, by their signs, is not looked into again. A
+file whose sign does not say that it is the one that was published is read: its bytes decide, or else its content.
 """
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,15 @@ from typing import Any
 import numpy as np
 from blake3 import blake3
 
+from ..io.data_folder import DataFolder, Sign, Signs
 from ..io.notes import write_note
 from ..model.keys import AssetKey
 from ..versions.recipe import Ordinals
 from .state import AssetState
 from .world import World
 
-_Files = dict[str, list[int]]
-"""Size, times of change (content, inode) in nanoseconds and inode of the files in a folder, by name."""
+_AT_ONCE = 8
+"""Files that are read at the same time."""
 
 
 def expire(world: World) -> None:
@@ -37,99 +38,91 @@ def expire(world: World) -> None:
         np.logical_and(cells.present, now_us - made_us > limits[key] * 1_000_000, out=cells.expired)
 
 
-def look_at_files(world: World, data_folder: Path, notes: Path) -> None:
+def look_at_files(world: World, data: DataFolder, notes: Path) -> None:
     """Flag the cells whose file is not what was published; `notes`: what was found to be in order at the last look."""
     known = _read(notes)
     seen: dict[str, Any] = {}
-    moved: dict[AssetKey, _Files] = {}
-    for key, asset in world.graph.assets.items():
-        state = world.states[key]
-        if asset.is_external or not state.cells.present.any():
-            continue
-        files = _files_in(data_folder / key)
-        stamp = _stamp(state, files)
+    moved: dict[AssetKey, Signs] = {}
+    published = [
+        key
+        for key, asset in world.graph.assets.items()
+        if not asset.is_external and world.states[key].cells.present.any()
+    ]
+    signs_in = data.glance({key: int(world.states[key].cells.present.sum()) for key in published})
+    written = data.written()
+    for key in published:
+        files = signs_in(key)
+        stamp = _stamp(world.states[key], files)
         note = known.get(key)
         if note is None or note["stamp"] != stamp:
-            note = {"stamp": stamp, "read": {} if note is None else note["read"]}
+            note = {"stamp": stamp, "read": {} if note is None else dict(note["read"])}
             moved[key] = files
         seen[key] = note
+    for file, sign in written.items():
+        if (asset := file.rpartition("/")[0]) in moved:
+            seen[AssetKey(asset)]["read"][file] = sign
     world.require_details(moved)
     for key, made_us in world.made_us(list(moved)).items():
-        if not _compare(world, world.states[key], data_folder, moved[key], made_us, seen[key]["read"]):
+        if not _compare(world, world.states[key], data, moved[key], made_us, seen[key]["read"]):
             seen[key]["stamp"] = ""  # to be looked at again as long as something is wrong
     if seen != known:
         with suppress(OSError):
             write_note(notes, json.dumps(seen))
+            data.noted()
 
 
-def _files_in(folder: Path) -> _Files:
-    try:
-        with os.scandir(folder) as entries:
-            stats = {entry.name: entry.stat() for entry in entries if entry.name.endswith(".parquet")}
-    except FileNotFoundError:
-        return {}
-    return {name: [s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino] for name, s in stats.items()}
-
-
-def _stamp(state: AssetState, files: _Files) -> str:
+def _stamp(state: AssetState, files: Signs) -> str:
     cells = state.cells
     parts = [f"{int(cells.present.sum())} {int(cells.position.max())}"]
-    parts += sorted(
-        f"{name} {size} {changed} {touched} {inode}" for name, (size, changed, touched, inode) in files.items()
-    )
+    parts += sorted(f"{name} {sign}" for name, sign in files.items())
     return blake3("\n".join(parts).encode()).hexdigest(16)
 
 
 def _compare(
     world: World,
     state: AssetState,
-    data_folder: Path,
-    files: _Files,
+    data: DataFolder,
+    files: Signs,
     made_us: Ordinals,
-    read: dict[str, list[int]],
+    read: dict[str, Sign],
 ) -> bool:
-    """Flag the cells of an asset whose file is not in order; return whether all are. `read`: files that were read
-    and right, as they were then; more are added."""
+    """Flag the cells of an asset whose file is not in order; return whether all are. `read`: files that were read, or
+    written, and right, as they were then; more are added."""
     key = state.asset.key
     details = world.details(key)
     verdicts: dict[str, bool] = {}
-    touched: dict[str, tuple[str, list[int]]] = {}
+    touched: dict[str, tuple[str, Sign]] = {}
     present = [at for at in np.flatnonzero(state.cells.present).tolist() if details.file[at] is not None]
+    elsewhere = [file for at in present if (file := details.file[at]).rpartition("/")[0] != key]
+    others = dict(zip(elsewhere, data.stats(elsewhere), strict=True))
+    signs: dict[str, Sign] = {f"{key}/{name}": sign for name, sign in files.items()}
+    signs |= {file: stat.sign for file, stat in others.items() if stat is not None}
     for position in present:
         file = details.file[position]
-        folder, _, name = file.rpartition("/")
-        stat = files.get(name) if folder == key else _stat(data_folder / file)
-        touched_ns = 0 if stat is None else max(stat[1], stat[2])
-        if stat is None:
+        sign = signs.get(file)
+        if sign is None:
             verdicts[file] = False
-        elif stat[0] == details.size_bytes[position] and touched_ns <= made_us[position] * 1_000:
+        elif data.is_as_written(sign, details.size_bytes[position], made_us[position]):
             continue
-        elif read.get(file) != stat:
-            touched[file] = details.version[position], stat
+        elif read.get(file) != sign:
+            touched[file] = details.version[position], sign
     digests = world.past.file_digests(key, {version for version, _ in touched.values()}) if touched else {}
-    for file, (version, stat) in touched.items():
-        verdicts[file] = _is_right(data_folder / file, version, digests.get(version, ()))
-        if verdicts[file]:
-            read[file] = stat
+
+    def look(file: str) -> bool:
+        version = touched[file][0]
+        return data.wrong_with(file, version, digests.get(version, ())) is None
+
+    if touched:
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            for (file, (_, sign)), is_right in zip(touched.items(), pool.map(look, touched), strict=True):
+                verdicts[file] = is_right
+                if is_right:
+                    read[file] = sign
     for position in present:
         state.cells.drifted[position] = not verdicts.get(details.file[position], True)
-    for file in read.keys() - {file for file in details.file.tolist() if file is not None}:
+    for file in [file for file, sign in read.items() if signs.get(file) != sign]:
         del read[file]
     return not state.cells.drifted.any()
-
-
-def _stat(path: Path) -> list[int] | None:
-    try:
-        stat = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
-
-
-def _is_right(path: Path, version: str, digests: Sequence[str]) -> bool:
-    from ..io.parquet_store import wrong_with  # the data libraries are seldom needed here
-
-    return wrong_with(path, version, digests) is None
 
 
 def _read(notes: Path) -> Mapping[str, Any]:

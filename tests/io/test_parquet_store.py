@@ -11,6 +11,7 @@ import pytest
 from blake3 import blake3
 
 from assets_core.errors import InputError
+from assets_core.io.local_folder import LocalFolder
 from assets_core.io.manager import IOManager, Reference, Staged
 from assets_core.io.parquet_store import ParquetStore, wrong_with
 from assets_core.io.streams import Stream, stream_of
@@ -22,7 +23,7 @@ ASSET = AssetKey("sales")
 
 
 def store_in(folder: Path, memory_bytes: int = 1 << 20) -> ParquetStore:
-    return ParquetStore(folder / "data", folder / "staging", memory_bytes)
+    return ParquetStore(LocalFolder(folder / "data"), folder / "staging", memory_bytes)
 
 
 class TestInMemory(IOManagerContract):
@@ -84,7 +85,7 @@ def test_a_damaged_file_is_told_from_a_whole_one_and_mended_by_saving_again(tmp_
     store, table = store_in(tmp_path), pa.table({"n": list(range(1000))})
     stored = store.save(ASSET, stream_of(table), lambda staged: True)
     assert stored is not None
-    path = store.folder / stored.file
+    path = Path(store.files.place(stored.file))
     assert wrong_with(path, stored.data.digest, ()) is None
     path.write_bytes(path.read_bytes()[:-20])
     assert wrong_with(path, stored.data.digest, ()) is not None
@@ -99,7 +100,7 @@ def test_the_bytes_of_a_file_decide_where_their_digest_is_known_and_else_its_con
     store = store_in(tmp_path, memory_bytes)
     stored = store.save(ASSET, stream_of(pa.table({"n": list(range(300_000))})), lambda staged: True)
     assert stored is not None
-    path, version = store.folder / stored.file, stored.data.digest
+    path, version = Path(store.files.place(stored.file)), stored.data.digest
     data = path.read_bytes()
     assert stored.file_digest == blake3(data).hexdigest()[:32]
     assert wrong_with(path, version, ["0" * 32, stored.file_digest]) is None

@@ -126,9 +126,9 @@ class Story:
     def collect(self, versions: int) -> None:
         kept, now = Kept(0, versions), datetime.now(UTC)
         needed = self.model.needed(versions)
-        told = {one.path for one in unneeded(self.project, kept, now)}
+        told = {one.place for one in unneeded(self.project, kept, now)}
         removed = collect(self.project, kept, now)
-        assert {one.path for one in removed} == told
+        assert {one.place for one in removed} == told
         assert len(removed) == len(self.model.files - needed)
         self.model.files &= needed
         self.check_past()
