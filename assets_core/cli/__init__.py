@@ -11,6 +11,7 @@ from . import (
     gc,
     lineage,
     list_assets,
+    logs,
     materialize,
     partitions,
     plan,
@@ -25,7 +26,7 @@ from .app import app, main
 __all__ = ["app", "main"]
 
 _MAKING = (list_assets, plan, materialize, backfill, partitions)
-_LOOKING = (status, explain, runs, show, query, diff, lineage)
+_LOOKING = (status, explain, runs, logs, show, query, diff, lineage)
 _KEEPING = (rollback, gc, audit, catalog)
 
 for command in (*_MAKING, *_LOOKING, *_KEEPING):

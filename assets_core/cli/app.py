@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 
 from ..errors import UserError
+from ..execution.secrets import masked
 from ..version import __version__
 
 app = typer.Typer(
@@ -32,6 +33,9 @@ ProjectFolder = Annotated[
     Path | None, typer.Option("--project", metavar="DIR", help="The project's folder. Default: the working directory.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+AsEvents = Annotated[
+    bool, typer.Option("--json-events", help="Print what happens on stdout while it does, one JSON object a line.")
+]
 _SELECTION = typer.Argument(
     metavar="SELECTION",
     help="Which cells: a key, a glob, +x, x+, 2+x, tag:, owner:, group:, kind:, state:, cause:, partition:,"
@@ -51,6 +55,12 @@ AsOf = Annotated[
     ),
 ]
 Atomic = Annotated[bool, typer.Option("--atomic", help="Publish all cells of the run together at its end, or none.")]
+
+FailFast = Annotated[bool, typer.Option("--fail-fast", help="Begin no more steps once a cell has failed.")]
+ExecutorName = Annotated[
+    str | None,
+    typer.Option("--executor", metavar="NAME", help="Run steps on threads, processes or dask, unless an asset says."),
+]
 
 
 def _version(asked: bool) -> None:
@@ -96,13 +106,14 @@ def main() -> None:
         sys.stderr.write("interrupted\n")
         sys.exit(130)
     except OSError as error:
-        sys.stderr.write(f"error: {error}\n  remedy: see to the disk (space, permissions, health), then run again\n")
+        sys.stderr.write(f"error: {masked(str(error))}\n")
+        sys.stderr.write("  remedy: see to the disk (space, permissions, health), then run again\n")
         sys.exit(3)
     except Exception as error:  # noqa: BLE001  # the last place that can turn it into an exit code
         code = getattr(error, "exit_code", None)
         if code is None:
-            traceback.print_exc()
+            sys.stderr.write(masked(traceback.format_exc()))
             sys.stderr.write("error: this is a fault of assets-core; please report the lines above\n")
             sys.exit(3)
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {masked(str(error))}\n")
         sys.exit(code)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .app import AsJson, Atomic, Force, ProjectFolder
+from .app import AsEvents, AsJson, Atomic, ExecutorName, FailFast, Force, ProjectFolder
 from .execute import execute
 
 
@@ -21,13 +21,30 @@ def backfill(
     ],
     force: Force = False,
     atomic: Atomic = False,
+    fail_fast: FailFast = False,
+    executor: ExecutorName = None,
     as_json: AsJson = False,
+    as_events: AsEvents = False,
     project: ProjectFolder = None,
 ) -> None:
     """Make a range of partitions. Interrupted and started again, it does only what is left.
+
+    `assets runs --kind backfill` lists backfills; while one goes on, `assets runs pause`, `resume`, `cancel` and
+    `concurrency` steer it, and `assets runs retry` makes what failed.
 
     Example: assets backfill "flights+" --partitions 2013-01-01..2013-06-30
 
     Example: assets backfill "flights+ and not state:failed" --partitions 2013-01
     """
-    execute("backfill", selection, partitions, force=force, atomic=atomic, as_json=as_json, folder=project)
+    execute(
+        "backfill",
+        selection,
+        partitions,
+        force=force,
+        atomic=atomic,
+        as_json=as_json,
+        as_events=as_events,
+        fail_fast=fail_fast,
+        executor=executor,
+        folder=project,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -16,7 +17,8 @@ Place = Annotated[str, typer.Argument(metavar="PLACE", help="A folder, or an s3:
 def backup(place: Place, as_json: AsJson = False, project: ProjectFolder = None) -> None:
     """Copy the journal and all published data, also while runs go on; read it all back and prove it.
 
-    What is there already is not copied again. Credentials and endpoint of an object store come from the environment.
+    What is there already is not copied again. Data that [storage] in assets.toml keeps elsewhere is not copied, but has
+    to be there. Credentials and endpoint of an object store come from the environment.
 
     Example: assets catalog backup s3://backups/flights
     """
@@ -38,6 +40,7 @@ def backup(place: Place, as_json: AsJson = False, project: ProjectFolder = None)
                 "copied": done.copied,
                 "copied_bytes": done.copied_bytes,
                 "gone": list(done.gone),
+                "data": None if manifest.data is None else asdict(manifest.data),
             }
         )
         return
@@ -47,6 +50,8 @@ def backup(place: Place, as_json: AsJson = False, project: ProjectFolder = None)
         f"{manifest.name}: {len(manifest.files)} files, {size} bytes, up to record {manifest.place.seq}, read back and"
         f" proved; {done.copied} of them ({done.copied_bytes} bytes) were copied now"
     )
+    if (data := manifest.data) is not None:
+        say(f"note: the data is not part of it: {data.files} files, {data.bytes} bytes at {data.url}")
 
 
 def restore(place: Place, as_json: AsJson = False, project: ProjectFolder = None) -> None:
@@ -60,8 +65,17 @@ def restore(place: Place, as_json: AsJson = False, project: ProjectFolder = None
 
     done = bring_back(find_project(project), destination(place))
     if as_json:
-        print_json({"backup": done.manifest.name, "records": done.records, "files": len(done.manifest.files)})
+        print_json(
+            {
+                "backup": done.manifest.name,
+                "records": done.records,
+                "files": len(done.manifest.files),
+                "gone": list(done.gone),
+            }
+        )
         return
+    for place in done.gone:
+        say(f"note: {place} is not there any more: its cells are made again by the next run")
     say(
         f"{done.manifest.name} of {done.manifest.project}, made {done.manifest.at}: {len(done.manifest.files)} files"
         f" and {done.records} records restored and proved"

@@ -25,6 +25,10 @@ def gc(
         int | None,
         typer.Option(min=1, help="Keep so many versions of each cell. Default: [retention] keep_versions, or 2."),
     ] = None,
+    log_days: Annotated[
+        int | None,
+        typer.Option(min=0, help="Keep what steps said for so many days. Default: [retention] log_days, or 30."),
+    ] = None,
     delete: Annotated[bool, typer.Option("--delete", help="Remove it; otherwise it is only printed.")] = False,
     as_json: AsJson = False,
     project: ProjectFolder = None,
@@ -46,6 +50,7 @@ def gc(
     kept = Kept(
         settings.keep_days if keep_days is None else keep_days,
         settings.keep_versions if keep_versions is None else keep_versions,
+        settings.log_days if log_days is None else log_days,
     )
     removed = (collect if delete else unneeded)(found, kept, datetime.now(UTC))
     total = sum(one.size_bytes for one in removed)
@@ -55,7 +60,7 @@ def gc(
                 "asset": one.asset,
                 "partitions": list(one.partitions),
                 "version": one.version,
-                "path": str(one.path.relative_to(found.state)),
+                "path": one.place,
                 "bytes": one.size_bytes,
                 "reason": one.reason,
             }
@@ -66,7 +71,7 @@ def gc(
     if removed:
         rows = [
             [
-                one.asset or str(one.path.relative_to(found.state)),
+                one.asset or one.place,
                 _partitions(one.partitions),
                 one.version and one.version[:12],
                 one.size_bytes,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .app import AsJson, Atomic, Force, PartitionRange, ProjectFolder, SelectionIfAny
+from .app import AsEvents, AsJson, Atomic, ExecutorName, FailFast, Force, PartitionRange, ProjectFolder, SelectionIfAny
 from .execute import execute
 
 
@@ -24,7 +24,10 @@ def materialize(
         typer.Option("--plan", metavar="FILE", help="Exactly what `assets plan --out` wrote there, or nothing."),
     ] = None,
     atomic: Atomic = False,
+    fail_fast: FailFast = False,
+    executor: ExecutorName = None,
     as_json: AsJson = False,
+    as_events: AsEvents = False,
     project: ProjectFolder = None,
 ) -> None:
     """Make every stale cell of a selection, of everything unless told, and publish each when its checks pass.
@@ -49,6 +52,9 @@ def materialize(
         force=force,
         atomic=atomic,
         as_json=as_json,
+        as_events=as_events,
+        fail_fast=fail_fast,
+        executor=executor,
         folder=project,
         plan_file=plan,
     )

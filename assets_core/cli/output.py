@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from itertools import chain
 
-from ..model.run import Failure, Progress, RunResult
+from ..model.handling import CHECK_FAILED
+from ..model.run import Failure, RunResult
 
-_SECONDS_BETWEEN_LINES = 5.0
 _GROUPS = 20  # of equal failures, blocks and warnings, that are worded one by one
+_FIRST_LINES, _LAST_LINES, _LINE_LETTERS = 10, 30, 1_000  # of a message or a traceback
 _BLANKS = dict.fromkeys((*range(32), 127), " ")  # tabs and line breaks, and what a terminal would obey
 
 
@@ -45,8 +48,9 @@ def _strict(value: object) -> object:
 
 
 def say(text: str) -> None:
-    """Talk to the person on stderr."""
-    sys.stderr.write(text + "\n")
+    """Talk to the person on stderr; where nobody listens any more, that is no reason to end."""
+    with suppress(OSError):
+        sys.stderr.write(text + "\n")
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -80,47 +84,35 @@ def _is_number(text: str) -> bool:
     return not text or text.replace(",", "").replace(".", "", 1).lstrip("-").isdigit()
 
 
-class ProgressLine:
-    """Shows how far a run is on stderr: a bar with rate and time left on a terminal, else a line now and then."""
+def shown(text: str, *, is_ascii: bool = False) -> str:
+    """Return a text with what a terminal would obey, or not show, as escapes: line breaks, too, and marks of direction.
 
-    def __init__(self) -> None:
-        self._said_at = 0.0
-        self._bar = _Bar() if sys.stderr.isatty() else None
-
-    def __call__(self, progress: Progress) -> None:
-        if self._bar is not None:
-            self._bar.show(progress)
-        elif progress.seconds - self._said_at >= _SECONDS_BETWEEN_LINES:
-            self._said_at = progress.seconds
-            say(f"{progress.settled}/{progress.planned} cells, {_rate(progress)}")
-
-    def close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
+    `is_ascii`: the terminal shows ASCII only.
+    """
+    if text.isprintable() and (not is_ascii or text.isascii()):
+        return text
+    return "".join(
+        letter if letter.isprintable() and (not is_ascii or letter.isascii()) else _escape(letter) for letter in text
+    )
 
 
-def _rate(progress: Progress) -> str:
-    rate = progress.settled / progress.seconds if progress.seconds else 0.0
-    left = (progress.planned - progress.settled) / rate if rate else 0.0
-    return f"{rate:.0f}/s, {left:.0f} s left"
+def _escape(letter: str) -> str:
+    return letter.encode("unicode_escape").decode()
 
 
-class _Bar:
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-        from rich.progress import Progress as RichProgress
-
-        columns = (TextColumn("cells"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
-        self._progress = RichProgress(*columns, console=Console(stderr=True), transient=True)
-        self._task = self._progress.add_task("cells", rate="")
-        self._progress.start()
-
-    def show(self, progress: Progress) -> None:
-        self._progress.update(self._task, total=progress.planned, completed=progress.settled, rate=_rate(progress))
-
-    def close(self) -> None:
-        self._progress.stop()
+def result_json(result: RunResult) -> dict[str, object]:
+    """Return what a run did as the JSON object that is documented."""
+    return {
+        "run": result.run,
+        "made": result.made,
+        "fresh": result.fresh,
+        "failed": result.failed,
+        "blocked": result.blocked,
+        "withheld": result.withheld,
+        "retried": result.retried,
+        "left": result.left,
+        "seconds": round(result.seconds, 3),
+    }
 
 
 def report(result: RunResult, *, as_json: bool) -> int:
@@ -130,43 +122,69 @@ def report(result: RunResult, *, as_json: bool) -> int:
         groups.setdefault((failure.cell.asset, failure.error, failure.message), []).append(failure)
     for failures in list(groups.values())[:_GROUPS]:
         first = min(failures, key=lambda failure: failure.cell)
-        more = f" and {_cells(len(failures) - 1)} more of it" if len(failures) > 1 else ""
-        say(f"failed: {first.cell}{more}: {first.message}")
+        more = f" and {cells_text(len(failures) - 1)} more of it" if len(failures) > 1 else ""
+        say(f"failed: {shown(str(first.cell))}{more}: {_bounded(first.message)}")
         if first.traceback:
-            say("  " + first.traceback.rstrip().replace("\n", "\n  "))
+            say("  " + _bounded(first.traceback))
+        if result.run is not None and first.error != CHECK_FAILED:
+            say(f"  what it said: assets logs {result.run[:8]} {shown(shlex.quote(str(first.cell)))}")
     if len(groups) > _GROUPS:
         say(f"... and {len(groups) - _GROUPS} more failures of other kinds; `assets explain CELL` shows each")
     for reason, count in result.blocked_by.most_common(_GROUPS):
-        say(f"blocked: {count} cell{'s' if count != 1 else ''} of {reason}")
+        say(f"blocked: {cells_text(count)} of {shown(reason)}")
+    if len(result.blocked_by) > _GROUPS:
+        say(f"... and {len(result.blocked_by) - _GROUPS} more reasons; `assets explain CELL` shows each")
     for warned in result.warned[:_GROUPS]:
-        say(f"warning: {warned.cell}: {warned.check.message or warned.check.name}")
+        say(f"warning: {shown(str(warned.cell))}: {_bounded(warned.check.message or warned.check.name)}")
+    if len(result.warned) > _GROUPS:
+        say(f"... and {len(result.warned) - _GROUPS} more warnings; `assets explain CELL` shows each")
     if as_json:
-        print_json(
-            {
-                "run": result.run,
-                "made": result.made,
-                "fresh": result.fresh,
-                "failed": result.failed,
-                "blocked": result.blocked,
-                "withheld": result.withheld,
-                "seconds": round(result.seconds, 3),
-            }
-        )
+        print_json(result_json(result))
     elif result.run is None:
-        say(f"nothing to do: {_cells(result.fresh)} fresh")
+        say(f"nothing to do: {cells_text(result.fresh)} fresh")
     else:
-        numbers = f"{_cells(result.made)} made, {result.fresh} fresh, {result.failed} failed, {result.blocked} blocked"
+        numbers = (
+            f"{cells_text(result.made)} made, {result.fresh} fresh, {result.failed} failed, {result.blocked} blocked"
+        )
         say(f"{numbers} in {result.seconds:.1f} s (run {result.run})")
-    if result.withheld:
-        say(f"nothing was published: {_cells(result.withheld)} that could be made are withheld, as --atomic asks")
-    elif result.interrupted:
-        say("interrupted: what was made is published; run the same command again to go on")
+    for remark in _remarks(result):
+        say(remark)
     if result.interrupted:
         return 130
     return 1 if result.failed or result.blocked else 0
 
 
-def _cells(count: int) -> str:
+def _remarks(result: RunResult) -> Iterator[str]:
+    """Yield what the numbers do not say."""
+    if result.retried:
+        times = f"{result.retried} attempt{'s' if result.retried != 1 else ''}"
+        yield f"retried: {times} failed and were followed by another"
+    if result.left:
+        yield f"left: {cells_text(result.left)} not come to"
+    if result.withheld:
+        yield f"nothing was published: {cells_text(result.withheld)} that could be made are withheld, as --atomic asks"
+    again = "run the same command again to go on"
+    if result.interrupted:
+        kept = "" if result.withheld else "what was made is published; "
+        yield f"{'cancelled' if result.cancelled else 'interrupted'}: {kept}{again}"
+    elif result.left:
+        yield f"stopped at the first failure: {again}"
+
+
+def _bounded(text: str) -> str:
+    """Return lines that can be shown, indented but for the first: the beginning and the end, where they are many."""
+    lines = text.expandtabs().strip("\r\n").splitlines() or [""]
+    if len(lines) > _FIRST_LINES + _LAST_LINES:
+        skipped = (
+            f"... {len(lines) - _FIRST_LINES - _LAST_LINES} lines are left out; `assets explain CELL` shows them ..."
+        )
+        lines = [*lines[:_FIRST_LINES], skipped, *lines[-_LAST_LINES:]]
+    cut = [line if len(line) <= _LINE_LETTERS else f"{line[:_LINE_LETTERS]} ..." for line in lines]
+    return "\n  ".join(shown(line) for line in cut)
+
+
+def cells_text(count: int) -> str:
+    """Return a number of cells in words."""
     return f"{count} cell{'s' if count != 1 else ''}"
 
 
