@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.up-to-date
 OLDEST_DUCKDB := $(VENV)/duckdb-1.5
 
-.PHONY: setup oldest-duckdb demo test check lock bench bench-catalog bench-planner soak faults clean
+.PHONY: setup oldest-duckdb demo test check lock bench bench-catalog bench-planner bench-peers bench-handoff bench-backfill bench-many-cells soak faults clean
 
 setup: $(STAMP)
 
@@ -67,6 +67,19 @@ bench-catalog: setup
 
 bench-planner: setup
 	$(BIN)/python benchmarks/planner.py
+
+# Installs each peer in an environment of its own below benchmarks/.peers, the first time.
+bench-peers: setup
+	$(BIN)/python benchmarks/peers/compare.py
+
+bench-handoff: setup
+	$(BIN)/python benchmarks/handoff.py
+
+bench-backfill: setup
+	$(BIN)/python benchmarks/backfill.py
+
+bench-many-cells: setup
+	$(BIN)/python benchmarks/many_cells.py --cells 10000 30000 100000
 
 soak: setup
 	$(BIN)/python tests/properties/soak.py --examples 10000
