@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .declare import Retries, Upstream, asset, check, external, sql_asset
+from .declare import Retries, Upstream, asset, check, command_asset, external, sql_asset
 from .model.checks import CheckResult, FailureCase, Severity, check_result
 from .model.mapping import (
     AllPartitions,
@@ -69,6 +69,7 @@ __all__ = [
     "asset",
     "check",
     "check_result",
+    "command_asset",
     "external",
     "partitions_of",
     "remove_partitions",

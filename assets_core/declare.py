@@ -1,4 +1,4 @@
-"""What a project writes: `@asset`, `@check`, `sql_asset`, `external`, `Upstream`.
+"""What a project writes: `@asset`, `@check`, `sql_asset`, `command_asset`, `external`, `Upstream`.
 
 Each call makes one declaration and hands it to the load that is going on (`project.py`); outside of a load it changes
 nothing: a decorated function stays the plain function that it was. Nothing is judged here, so that all wrong
@@ -101,13 +101,28 @@ class FunctionDeclaration:
 @dataclass(frozen=True, slots=True)
 class SqlDeclaration:
     """An asset made by a SQL query; `upstreams` says more about tables of the query, by name, and `parameters` gives
-    defaults for what the query reads as `$name`."""
+    defaults for what the query reads as `$name`. `batch`: the column that tells the partitions of one query apart."""
 
     about: About
     query: str
     upstreams: Mapping[str, Upstream] = field(default_factory=dict)
     after: Sequence[object] = ()
     parameters: Mapping[str, object] = field(default_factory=dict)
+    batch: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CommandDeclaration:
+    """An asset made by a command; see `command_asset` for what each member may be."""
+
+    about: About
+    arguments: Sequence[str]
+    upstreams: Mapping[str, Upstream] | Sequence[object] = ()
+    output: str | None = None
+    environment: Sequence[str | Mapping[str, str]] | Mapping[str, str] = ()
+    files: Sequence[str] = ()
+    folder: str = "."
+    after: Sequence[object] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +145,7 @@ class CheckDeclaration:
     place: Place
 
 
-Declaration = FunctionDeclaration | SqlDeclaration | ExternalDeclaration | CheckDeclaration
+Declaration = FunctionDeclaration | SqlDeclaration | CommandDeclaration | ExternalDeclaration | CheckDeclaration
 
 _collecting: ContextVar[list[Declaration] | None] = ContextVar("assets_core_collecting", default=None)
 
@@ -167,7 +182,7 @@ def _place_of_caller(depth: int = 2) -> Place:
 
 def declared_key(target: object) -> object:
     """Return the asset key that a reference names: a key, a decorated function, or another declaration."""
-    if isinstance(target, SqlDeclaration | ExternalDeclaration):
+    if isinstance(target, SqlDeclaration | CommandDeclaration | ExternalDeclaration):
         return target.about.key
     return getattr(target, "__asset_key__", target)
 
@@ -196,7 +211,9 @@ def asset(
     `Partition` receives the partition. Parameters with a default have it, or the value that `assets.toml` gives them.
 
     `schema` is a pandera polars model or schema that the data must satisfy before it is published (`severity="warn"`
-    publishes all the same). `after` names assets to wait for without reading them. With `batch=True` one call handles
+    publishes all the same). `after` names assets to wait for without reading them. A function whose result is annotated
+    with a plain type (`str`, `float`, `dict[str, int]`, ..., None) makes a value instead of a table, which a parameter
+    annotated with a plain type is handed. It may be an `async def`. With `batch=True` one call handles
     many partitions: the `Partition` parameter is annotated `Sequence[Partition]` and the function returns (or yields)
     a frame for each partition key. `libraries` names installed packages whose versions count as part of the code.
     `expires_after` (`"24h"`, `"7d"`) makes a cell stale whose data was made longer ago. How cells are run (`retries`,
@@ -272,6 +289,7 @@ def sql_asset(
     upstreams: Mapping[str, Upstream] | None = None,
     after: Sequence[object] = (),
     parameters: Mapping[str, object] | None = None,
+    batch: str | None = None,
     libraries: Sequence[str] = (),
     expires_after: str | timedelta | None = None,
     **handled: Unpack[Handled],
@@ -280,7 +298,9 @@ def sql_asset(
 
     A query may use the parameters `$partition_key`, `$partition_start` and `$partition_end`. `upstreams` gives a
     mapping or another key to a table of the query, `parameters` a default to each other `$name` of it, which
-    `assets.toml` may override. `libraries`, `expires_after` and how it is run: see `asset`.
+    `assets.toml` may override. With `batch="column"` one query makes many neighbouring partitions: that column of its
+    result says to which one each row belongs, by the key or by a date or time inside of it; then `$partition_start` and
+    `$partition_end` are those of them all. `libraries`, `expires_after` and how it is run: see `asset`.
     """
     about = About(
         key,
@@ -296,7 +316,62 @@ def sql_asset(
         expires_after,
         handled,
     )
-    declaration = SqlDeclaration(about, query, upstreams or {}, after, parameters or {})
+    declaration = SqlDeclaration(about, query, upstreams or {}, after, parameters or {}, batch)
+    _declare(declaration)
+    return declaration
+
+
+def command_asset(
+    key: str,
+    arguments: Sequence[str],
+    *,
+    upstreams: Mapping[str, Upstream] | Sequence[object] = (),
+    output: str | None = None,
+    environment: Sequence[str | Mapping[str, str]] | Mapping[str, str] = (),
+    files: Sequence[str] = (),
+    folder: str = ".",
+    partitions: Partitions | None = None,
+    schema: object = None,
+    severity: Severity | str = Severity.ERROR,
+    owners: Sequence[str] = (),
+    tags: Mapping[str, str] | None = None,
+    group: str = "default",
+    description: str = "",
+    after: Sequence[object] = (),
+    libraries: Sequence[str] = (),
+    expires_after: str | timedelta | None = None,
+    **handled: Unpack[Handled],
+) -> CommandDeclaration:
+    """Declare what a command of any language makes as an asset.
+
+    `arguments` is run as it stands, by no shell. In each, `{partition}`, `{partition_start}`, `{partition_end}` and
+    `{NAME}` of a dimension stand for the partition, `{input.NAME}` for the path of an input as one Parquet file,
+    `{inputs.NAME}` for a folder with one for each partition, `{output}` for the file to write, `{report}` for where it
+    may report to; `{{` and `}}` are braces. `upstreams` are keys, or a dict from names of inputs to `Upstream`.
+
+    `output` is the format of the file it writes ("parquet", "csv", "arrow", "ndjson"); without one, the value is the
+    version that it tells (see `assets_core.report`). It sees the variables that `environment` names, and those that a
+    dict in it gives. `files` are of the project and count as code, as do arguments that are files of it; they are
+    relative to `folder`, in which the command runs. `schema`, `libraries`, `expires_after` and the others: see `asset`.
+
+    Example: `command_asset("model", ["Rscript", "fit.R", "{input.orders}", "{output}"], upstreams=["orders"],
+    output="parquet", environment=["PATH"])`
+    """
+    about = About(
+        key,
+        _place_of_caller(),
+        partitions,
+        schema,
+        severity,
+        owners,
+        tags or {},
+        group,
+        description,
+        libraries,
+        expires_after,
+        handled,
+    )
+    declaration = CommandDeclaration(about, arguments, upstreams, output, environment, files, folder, after)
     _declare(declaration)
     return declaration
 

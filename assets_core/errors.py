@@ -10,6 +10,7 @@
     |-- StepError                   exit 1  a step or check failed
     |   |-- OutputError                     a function returned something that cannot be published
     |   |-- InputError                      an input could not be handed over
+    |   |-- CommandFailed                   a command could not be started, or did not end well
     |   `-- SourceChanged                   an external source changed while a step read it
     |-- Busy                        exit 4  another run holds what this one needs
     `-- TakenOver                   exit 4  another process has ended this run
@@ -107,6 +108,10 @@ class OutputError(StepError):
 
 class InputError(StepError):
     """An input could not be handed over."""
+
+
+class CommandFailed(StepError):
+    """A command could not be started, or did not end well."""
 
 
 class SourceChanged(StepError):

@@ -15,13 +15,16 @@ from typing import TYPE_CHECKING
 from catalog.apply import position_of
 from catalog.errors import disk_errors
 from catalog.queries import load as query
-from catalog.records import Tail
+from catalog.records import Record, Tail
 
+from .errors import UserError, did_you_mean
+from .model.handling import EXECUTORS
 from .model.keys import AssetKey
 from .model.run import Progress, Records, RunRequest, RunResult
 from .planning.bound import bound_graph
 from .planning.choose import Moment, choose
 from .planning.history import recorded_world
+from .planning.intervals import Flags
 from .planning.observe import Observation, VersionFunctions, observe
 from .planning.outputs import expire, look_at_files
 from .planning.plan import Plan, make_plan
@@ -59,7 +62,7 @@ def look(project: Project, now: datetime | None = None) -> View:
         )
 
     expire(world)
-    look_at_files(world, project.state / "data", project.state / "outputs.json")
+    look_at_files(world, project.data, project.state / "outputs.json")
 
     def functions() -> VersionFunctions:
         return {key: runtime.version for key, runtime in project.loaded.runtimes.items()}
@@ -102,7 +105,12 @@ def materialize(
     kind: str = "materialize",
     moment: Moment | None = None,
     agreed: PlanFile | None = None,
+    fail_fast: bool = False,
+    executor: str | None = None,
+    continues: str | None = None,
+    within: Callable[[World, dict[AssetKey, Flags]], dict[AssetKey, Flags]] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    on_records: Callable[[Sequence[Record]], None] | None = None,
 ) -> RunResult:
     """Make every stale cell of a selection, in order, and publish each when its checks pass.
 
@@ -111,13 +119,22 @@ def materialize(
     meanwhile: each cell is made by one of them.
 
     `moment` tells what `changed-since:` in a selection means. `agreed`: the plan that has to be the one made now.
+    `fail_fast`: give out no more steps once a cell has failed. `executor`: where steps run whose asset does not say
+    (`threads`, `processes`, `dask`). `continues`: the earlier run whose cells these are; `within` has the last word on
+    what is chosen. `on_progress` is called after every round, `on_records` with the records of the
+    run when they are durable.
 
     Raises: DefinitionErrors, SelectionError, UserError where another plan was agreed to, TakenOver where this process
     was paused for so long that it was given up.
     """
+    if executor is not None and executor not in EXECUTORS:
+        near = did_you_mean(executor, EXECUTORS)
+        raise UserError(f"there is no executor {executor!r}{near}", remedy=f"use {', '.join(EXECUTORS)}")
     keep_out_of_git(project)
     view = look(project)
     chosen = choose(view.world, selection, partitions, moment=moment, code_now=project.code_parts)
+    if within is not None:
+        chosen = within(view.world, chosen)
     planned = make_plan(view.world, chosen, force=force)
     if agreed is not None:
         agreed.require(planned)
@@ -128,11 +145,14 @@ def materialize(
             declare(project, view.world.graph, view.records, view.position)
         return RunResult(None, fresh=planned.fresh)
     from .execution.conduct import conduct  # imports the engine and what the project imports
+    from .execution.run import Listeners
     from .planning.forecast import mean_seconds, recent_costs
 
     planned = replace(planned, seconds=mean_seconds(recent_costs(project.catalog)))
-    request = RunRequest(kind, selection, partitions, atomic, None if agreed is None else agreed.digest)
-    return conduct(project, planned, view.observations, view.records, view.position, request, on_progress or _ignore)
+    digest = None if agreed is None else agreed.digest
+    request = RunRequest(kind, selection, partitions, atomic, digest, fail_fast, executor, continues)
+    listeners = Listeners(on_progress or _ignore, on_records or _ignore)
+    return conduct(project, planned, view.observations, view.records, view.position, request, listeners)
 
 
 def keep_out_of_git(project: Project) -> None:
@@ -144,5 +164,5 @@ def keep_out_of_git(project: Project) -> None:
             ignored.write_text("*\n", encoding="utf-8")
 
 
-def _ignore(progress: Progress) -> None:
-    del progress
+def _ignore(told: object) -> None:
+    del told

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,7 @@ from .model.keys import AssetKey
 if TYPE_CHECKING:  # loading them imports the project's libraries, which a plan does not need
     from catalog.session import Catalog
 
+    from .io.data_folder import DataFolder, Owner, Storage
     from .loading.load import Loaded
     from .model.code_part import CodePart
 
@@ -34,7 +35,8 @@ STATE_FOLDER = ".assets"
 class Settings:
     """What `assets.toml` says: [project] name, definitions, libraries; [parameters] of assets; [pools];
     [run] executor, threads, processes, hand_off_bytes, lease_seconds; [dask] address, workers;
-    [audit] signing_key, trusted_keys, record_idle_runs; [retention] keep_days, keep_versions, journal_days."""
+    [audit] signing_key, trusted_keys, record_idle_runs; [retention] keep_days, keep_versions, journal_days, log_days;
+    [storage] url, options."""
 
     name: str
     definitions: str = "definitions"
@@ -50,7 +52,9 @@ class Settings:
     keep_days: int = 30  # how long data is kept that is no longer current
     keep_versions: int = 2  # how many versions of each cell are kept however old they are
     journal_days: int | None = None  # records older than that which nothing needs lose their text; None: none do
+    log_days: int = 30  # how long is kept what the steps of a run said
     record_idle_runs: bool = False  # whether a run that finds everything fresh is recorded, too
+    storage: Storage | None = None  # where published data lies; None: beside its records
     configured: Configured = field(default_factory=Configured)  # libraries, parameters and pools
 
 
@@ -63,8 +67,31 @@ class Project:
 
     @property
     def state(self) -> Path:
-        """Return the folder of journal, catalog, data and lineage."""
+        """Return the folder of journal, catalog, lineage, and of data that does not lie elsewhere."""
         return self.root / STATE_FOLDER
+
+    @cached_property
+    def data(self) -> DataFolder:
+        """Return the folder of published data, wherever it is.
+
+        Raises: UserError.
+        """
+        from .io.data_folder import data_folder
+
+        return data_folder(self.settings.storage, self.state, self._owner)
+
+    @property
+    def staging(self) -> Path:
+        """Return the folder in which each run has one of its own for what is not published yet."""
+        return self.data.staging(self.state / "staging")
+
+    def _owner(self) -> Owner:
+        from catalog.segments import read_lines
+
+        from .io.data_folder import Owner
+
+        first = next(read_lines(self.state / "journal"), None)
+        return Owner(self.settings.name, "" if first is None else first.digest.hex())
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -149,13 +176,14 @@ _MEMBERS: dict[str, dict[str, type]] = {
     "run": {"executor": str, "threads": int, "processes": int, "hand_off_bytes": int, "lease_seconds": int},
     "dask": {"address": str, "workers": int},
     "audit": {"signing_key": str, "trusted_keys": list, "record_idle_runs": bool},
-    "retention": {"keep_days": int, "keep_versions": int, "journal_days": int},
+    "retention": {"keep_days": int, "keep_versions": int, "journal_days": int, "log_days": int},
+    "storage": {"url": str, "options": dict},
 }
 
 
 _PARAMETERS = "parameters"  # a table for each asset, whose members are those of its function or query
 _POOLS = "pools"  # the number of slots of each
-_WANTED = {int: "a number above 0", str: "a text", list: "a list of texts", bool: "true or false"}
+_WANTED = {int: "a number above 0", str: "a text", list: "a list of texts", bool: "true or false", dict: "a table"}
 
 
 def _is_usable(value: object) -> bool:
@@ -208,7 +236,23 @@ def _settings(document: Mapping[str, Any], file: Path, root: Path, table: tuple[
     if "executor" in values and values["executor"] not in EXECUTORS:
         near = did_you_mean(values["executor"], EXECUTORS)
         wrong(f"[run] executor = {values['executor']!r}{near}", f"use {', '.join(EXECUTORS)}")
+    storage = _storage(values.pop("url", None), values.pop("options", {}), document, wrong)
     if errors:
         raise DefinitionErrors(errors)
     configured = Configured(parameters, values.pop("libraries", ()), pools, file, table)
-    return Settings(**values, configured=configured)
+    return Settings(**values, storage=storage, configured=configured)
+
+
+def _storage(
+    url: str | None, options: Mapping[str, Any], document: Mapping[str, Any], wrong: Callable[[str, str], None]
+) -> Storage | None:
+    if url is None:
+        if "storage" in document:
+            wrong("[storage] does not say where", 'give url = "s3://BUCKET/PREFIX"')
+        return None
+    from .io.data_folder import Storage
+
+    storage = Storage(url, options)
+    if (found := storage.wrong()) is not None:
+        wrong(*found)
+    return storage

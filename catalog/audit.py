@@ -29,7 +29,7 @@ class Problem:
     """Something that is not as it was written. `seq` is the record it begins with, where it is one of the journal."""
 
     what: str
-    file: Path
+    file: Path | str
     seq: int | None = None
 
     def __str__(self) -> str:

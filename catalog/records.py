@@ -49,7 +49,7 @@ class Line(NamedTuple):
 
     def record(self) -> Record:
         """Return it as a record."""
-        return Record(**json.loads(self.text))
+        return Record(**json.loads(self.text.decode()))
 
 
 START = Tail(0, bytes(32), "", 0)

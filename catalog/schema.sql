@@ -80,7 +80,7 @@ CREATE TABLE run (
     run VARCHAR, kind VARCHAR, selection VARCHAR, partitions VARCHAR, force BOOLEAN, atomic BOOLEAN,
     cells BIGINT, started_at TIMESTAMP, ended_at TIMESTAMP, state VARCHAR, made BIGINT, fresh BIGINT,
     failed BIGINT, blocked BIGINT, seconds DOUBLE, by_seq BIGINT, started_seq BIGINT, ended_seq BIGINT,
-    plan VARCHAR
+    plan VARCHAR, continues VARCHAR
 );
 COMMENT ON TABLE run IS 'Runs, one row each.';
 COMMENT ON COLUMN run.run IS 'its name (UUID)';
@@ -92,7 +92,7 @@ COMMENT ON COLUMN run.atomic IS 'whether its cells are published together at the
 COMMENT ON COLUMN run.cells IS 'cells planned';
 COMMENT ON COLUMN run.started_at IS 'UTC time it started first, should it have been resumed';
 COMMENT ON COLUMN run.ended_at IS 'UTC time it ended; NULL until then';
-COMMENT ON COLUMN run.state IS 'running, done, failed or interrupted; a run whose process died stays running until another takes over';
+COMMENT ON COLUMN run.state IS 'running, done, failed, interrupted or cancelled; a run whose process died stays running until another takes over';
 COMMENT ON COLUMN run.made IS 'cells made; NULL until it ended';
 COMMENT ON COLUMN run.fresh IS 'cells found fresh; NULL until it ended';
 COMMENT ON COLUMN run.failed IS 'cells that failed; NULL until it ended';
@@ -102,6 +102,7 @@ COMMENT ON COLUMN run.by_seq IS 'sequence number of the session that started or 
 COMMENT ON COLUMN run.started_seq IS 'sequence number of its first run_started record';
 COMMENT ON COLUMN run.ended_seq IS 'sequence number of its run_ended record; NULL until it ended';
 COMMENT ON COLUMN run.plan IS 'digest of the plan file that it was bound to; NULL where it planned for itself';
+COMMENT ON COLUMN run.continues IS 'the earlier run whose cells it was asked to go on with; NULL for a run of its own';
 
 CREATE TABLE claim (
     seq BIGINT, run VARCHAR, step INTEGER, asset VARCHAR, cells INTEGER, started_at TIMESTAMP
@@ -117,7 +118,7 @@ COMMENT ON COLUMN claim.started_at IS 'UTC time it began on the worker';
 CREATE TABLE materialized (
     seq BIGINT, "at" TIMESTAMP, run VARCHAR, step INTEGER, asset VARCHAR, partition VARCHAR, version VARCHAR,
     code_version VARCHAR, rows BIGINT, bytes BIGINT, file VARCHAR, position BIGINT, seconds DOUBLE,
-    file_digest_a UBIGINT, file_digest_b UBIGINT
+    file_digest_a UBIGINT, file_digest_b UBIGINT, metadata JSON
 );
 COMMENT ON TABLE materialized IS 'Every materialization, published or not, one row each; see the view materialization.';
 COMMENT ON COLUMN materialized.seq IS 'sequence number of the materialized record';
@@ -133,6 +134,7 @@ COMMENT ON COLUMN materialized.bytes IS 'size of the file in bytes';
 COMMENT ON COLUMN materialized.file IS 'path below .assets/data where it is not asset/version.parquet; empty where none was recorded';
 COMMENT ON COLUMN materialized.position IS 'sequence number as of which the inputs were read';
 COMMENT ON COLUMN materialized.seconds IS 'how long it took';
+COMMENT ON COLUMN materialized.metadata IS 'what the step reported about it, an object; NULL where nothing';
 COMMENT ON COLUMN materialized.file_digest_a IS 'first lane of the digest of the file''s bytes; NULL in older records';
 COMMENT ON COLUMN materialized.file_digest_b IS 'second lane of it';
 
@@ -264,7 +266,7 @@ COMMENT ON COLUMN judged.metrics IS 'object of numbers that the check measured';
 
 CREATE TABLE failure (
     seq BIGINT, "at" TIMESTAMP, run VARCHAR, step INTEGER, asset VARCHAR, partition VARCHAR, error VARCHAR,
-    message VARCHAR, traceback VARCHAR
+    message VARCHAR, traceback VARCHAR, attempt INTEGER
 );
 COMMENT ON TABLE failure IS 'Every failure of a cell, one row each; see also the view cell_failure.';
 COMMENT ON COLUMN failure.seq IS 'sequence number of the failed record';
@@ -276,6 +278,36 @@ COMMENT ON COLUMN failure.partition IS 'partition key; NULL for the one cell of 
 COMMENT ON COLUMN failure.error IS 'kind of the error';
 COMMENT ON COLUMN failure.message IS 'what it said';
 COMMENT ON COLUMN failure.traceback IS 'where it happened';
+COMMENT ON COLUMN failure.attempt IS 'which attempt of the run it was, the last one';
+
+CREATE TABLE failed_attempt (
+    seq BIGINT, "at" TIMESTAMP, run VARCHAR, step INTEGER, asset VARCHAR, partition VARCHAR, attempt INTEGER,
+    error VARCHAR, message VARCHAR, traceback VARCHAR, seconds DOUBLE, wait_seconds DOUBLE
+);
+COMMENT ON TABLE failed_attempt IS 'Failures of a cell that were followed by another attempt of the same run, one row each.';
+COMMENT ON COLUMN failed_attempt.seq IS 'sequence number of the attempt_failed record';
+COMMENT ON COLUMN failed_attempt."at" IS 'UTC time of the append; records are ordered by seq, never by time';
+COMMENT ON COLUMN failed_attempt.run IS 'the run it belongs to (UUID)';
+COMMENT ON COLUMN failed_attempt.step IS 'number of its step within the run; the next attempt is another step';
+COMMENT ON COLUMN failed_attempt.asset IS 'asset key';
+COMMENT ON COLUMN failed_attempt.partition IS 'partition key; NULL for the one cell of an unpartitioned asset';
+COMMENT ON COLUMN failed_attempt.attempt IS 'which attempt of the run it was, from 1';
+COMMENT ON COLUMN failed_attempt.error IS 'kind of the error';
+COMMENT ON COLUMN failed_attempt.message IS 'what it said';
+COMMENT ON COLUMN failed_attempt.traceback IS 'where it happened';
+COMMENT ON COLUMN failed_attempt.seconds IS 'how long it took';
+COMMENT ON COLUMN failed_attempt.wait_seconds IS 'how long the run waits before the next attempt';
+
+CREATE TABLE steering (
+    seq BIGINT, "at" TIMESTAMP, run VARCHAR, action VARCHAR, value BIGINT, reason VARCHAR
+);
+COMMENT ON TABLE steering IS 'What was asked of runs while they went on, one row each.';
+COMMENT ON COLUMN steering.seq IS 'sequence number of the steered record';
+COMMENT ON COLUMN steering."at" IS 'UTC time of the append; records are ordered by seq, never by time';
+COMMENT ON COLUMN steering.run IS 'the run (UUID)';
+COMMENT ON COLUMN steering.action IS 'pause, resume, cancel or concurrency';
+COMMENT ON COLUMN steering.value IS 'how many steps at a time; NULL for other actions';
+COMMENT ON COLUMN steering.reason IS 'why, as it was given; NULL where it was not';
 
 CREATE TABLE skip (
     seq BIGINT, "at" TIMESTAMP, run VARCHAR, asset VARCHAR, partition VARCHAR, last_partition VARCHAR,
@@ -402,7 +434,7 @@ COMMENT ON TABLE code_part IS 'What each code version of an asset is made of, on
 COMMENT ON COLUMN code_part.seq IS 'sequence number of the code record';
 COMMENT ON COLUMN code_part.asset IS 'asset key';
 COMMENT ON COLUMN code_part.code_version IS 'the code version';
-COMMENT ON COLUMN code_part.kind IS 'function, class, global, module, query, interface (what the code is handed), parameter or library';
+COMMENT ON COLUMN code_part.kind IS 'function, class, global, module, query, command, file, interface (what the code is handed), parameter or library';
 COMMENT ON COLUMN code_part.name IS 'what it is called; of a function its module and its name there';
 COMMENT ON COLUMN code_part.digest IS 'digest of its text and of the names of what it uses';
 COMMENT ON COLUMN code_part.text IS 'normalised text; NULL where an earlier row of the asset and this digest has it';

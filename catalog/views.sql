@@ -76,7 +76,7 @@ COMMENT ON COLUMN column_lineage.code_version IS 'code version this is true of';
 CREATE VIEW materialization AS
 SELECT m.seq, m."at", m.run, m.step, m.asset, m.partition, m.version, m.code_version, m.rows, m.bytes,
     CASE WHEN m.file IS NULL THEN m.asset || '/' || m.version || '.parquet' ELSE nullif(m.file, '') END AS file,
-    m.position, m.seconds
+    m.position, m.seconds, m.metadata
 FROM materialized AS m;
 COMMENT ON VIEW materialization IS 'Every materialization, published or not, one row each.';
 COMMENT ON COLUMN materialization.seq IS 'sequence number of the materialized record';
@@ -92,6 +92,7 @@ COMMENT ON COLUMN materialization.bytes IS 'size of the file in bytes';
 COMMENT ON COLUMN materialization.file IS 'path below .assets/data';
 COMMENT ON COLUMN materialization.position IS 'sequence number as of which the inputs were read';
 COMMENT ON COLUMN materialization.seconds IS 'how long it took';
+COMMENT ON COLUMN materialization.metadata IS 'what the step reported about it, an object; NULL where nothing';
 
 CREATE MACRO failure_as_of("position") AS TABLE
 SELECT f.*
@@ -114,6 +115,7 @@ COMMENT ON COLUMN cell_failure.partition IS 'partition key; NULL for the one cel
 COMMENT ON COLUMN cell_failure.error IS 'kind of the error';
 COMMENT ON COLUMN cell_failure.message IS 'what it said';
 COMMENT ON COLUMN cell_failure.traceback IS 'where it happened';
+COMMENT ON COLUMN cell_failure.attempt IS 'which attempt of the run it was, the last one';
 
 CREATE MACRO cell_as_of("position") AS TABLE
 SELECT p.asset, p.partition,
@@ -187,7 +189,8 @@ WITH claimed AS (
 outcome AS (
     SELECT m.run, m.step, m.seq, m."at", FALSE AS is_failure FROM materialized AS m
     UNION ALL SELECT j.run, j.step, j.seq, j."at", FALSE FROM judged AS j
-    UNION ALL SELECT f.run, f.step, f.seq, f."at", TRUE FROM failure AS f),
+    UNION ALL SELECT f.run, f.step, f.seq, f."at", TRUE FROM failure AS f
+    UNION ALL SELECT a.run, a.step, a.seq, a."at", TRUE FROM failed_attempt AS a),
 ended AS (
     SELECT c.run, c.step, c.seq, max_by(o."at", o.seq) AS ended_at, bool_or(o.is_failure) AS is_failure
     FROM claimed AS c JOIN outcome AS o ON o.run = c.run AND o.step = c.step AND o.seq > c.seq
@@ -282,6 +285,10 @@ WITH told AS (
         concat('check ', j.check_name, ' did not pass (', j.severity, ')', ': ' || nullif(j.message, ''))
         FROM judged AS j WHERE NOT j.passed
     UNION ALL SELECT f.seq, 'failed', f.run, f.asset, f.partition, concat(f.error, ': ', f.message) FROM failure AS f
+    UNION ALL SELECT a.seq, 'attempt_failed', a.run, a.asset, a.partition, concat(a.error, ': ', a.message, ' (attempt ',
+        a.attempt, ', to be tried again)') FROM failed_attempt AS a
+    UNION ALL SELECT s.seq, 'steered', s.run, NULL, NULL, concat('asked to ', s.action, ' ' || s.value, ': ' || s.reason)
+        FROM steering AS s
     UNION ALL SELECT s.seq, CASE WHEN s.is_planned THEN 'found_fresh' ELSE 'skipped' END, s.run, s.asset, s.partition,
         CASE WHEN s.last_ordinal > s.first_ordinal THEN concat('and those up to ', s.last_partition, ', ',
             s.last_ordinal - s.first_ordinal + 1, ' cells, were found fresh') ELSE 'was found fresh' END FROM skip AS s

@@ -37,6 +37,7 @@ _ROW_WISE_CHECKS = frozenset(
         "str_length",
     }
 )
+_FEW_ROWS = 10_000  # to wake the threads of polars takes longer than to go through so many
 _PLAIN_VALUES = (bool, int, float, str, bytes, decimal.Decimal, dt.date, dt.time, dt.timedelta, re.Pattern, type(None))
 
 
@@ -72,9 +73,15 @@ class FastPath:
 
     def _values_fit(self, data: pl.DataFrame | pl.LazyFrame, schema: Mapping[str, pl.DataType]) -> bool:
         expressions = list(chain.from_iterable(found for name, found in self.expressions.items() if name in schema))
-        if expressions and not all(value is True for value in _collected(data.select(expressions)).row(0)):
+        if expressions and not all(value is True for value in _selected(data, expressions).row(0)):
             return False
         return not any(_collected(data.select(group)).is_duplicated().any() for group in self.unique)
+
+
+def _selected(data: pl.DataFrame | pl.LazyFrame, expressions: list[pl.Expr]) -> pl.DataFrame:
+    if isinstance(data, pl.DataFrame) and data.height < _FEW_ROWS:
+        return data.select_seq(expressions)
+    return _collected(data.select(expressions))
 
 
 def _collected(data: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:

@@ -18,6 +18,7 @@ from catalog.signing import Signer
 
 from ..project import Project
 from ..version import __version__
+from .secrets import masked
 
 
 def signing_key(project: Project) -> Path | None:
@@ -51,7 +52,7 @@ def session(root: Path) -> dict[str, object]:
         "on_behalf_of": os.environ.get("ASSETS_ON_BEHALF_OF") or None,
         "host": socket.gethostname(),
         "process": os.getpid(),
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "command": [Path(sys.argv[0]).name, *map(masked, sys.argv[1:])],
         "product": __version__,
         "commit": commit,
         "dirty": None if changes is None else bool(changes),

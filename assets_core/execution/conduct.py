@@ -12,38 +12,38 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import duckdb
-
 from catalog.errors import CatalogError
 from catalog.records import Line, Tail
 from catalog.segments import read
 
-from ..errors import TakenOver
-from ..io.memory import RecentTables
+from ..errors import TakenOver, UserError
 from ..io.parquet_store import ParquetStore
 from ..lineage.recorded import SqlLineage
 from ..lineage.relay import Relay
 from ..model.asset import AssetKind, HandOff
 from ..model.graph import Graph
 from ..model.keys import AssetKey
-from ..model.run import Progress, Records, RunRequest, RunResult
+from ..model.run import Records, RunRequest, RunResult
 from ..planning.digests import Digests
 from ..planning.history import recorded_world
 from ..planning.observe import Observation
 from ..planning.plan import Plan
 from ..planning.world import World
-from ..project import Project
+from ..project import Project, Settings
 from . import facts
 from .actor import open_journal
 from .code_facts import unrecorded_code
+from .executor import Deliver, Executor
 from .executors import Executors
 from .followers import Followers
 from .in_process import Threads
 from .lease import Lease, is_alive, sweep
+from .limits import Limits, Pools
 from .others import OtherRuns
-from .run import Coordinator, Neighbours
+from .processes import Processes
+from .run import Coordinator, Listeners, Neighbours
 from .skip_facts import found_fresh
-from .step import Workshop
+from .workplace import Setup, opened, setup_of
 
 
 def conduct(
@@ -53,11 +53,12 @@ def conduct(
     records: Records,
     known: Tail,
     request: RunRequest,
-    on_progress: Callable[[Progress], None],
+    listeners: Listeners,
 ) -> RunResult:
-    """Execute a plan on threads of this process; `known`: the place in the journal as of which it was made."""
+    """Execute a plan; `known`: the place in the journal as of which it was made."""
     settings, run = project.settings, str(uuid.uuid4())
     journal_folder = project.state / "journal"
+    project.data.claim()
     store = parquet_store(project, run)
     neighbourhood = _Neighbourhood(project, plan.world)
     others = OtherRuns(plan.world, run)
@@ -71,23 +72,26 @@ def conduct(
         stack.callback(store.clear_staging)
         journal = open_journal(project, known)
         stack.callback(journal.close)
-        connection = duckdb.connect(config={"enable_external_access": "false", "threads": "1"})
-        stack.callback(connection.close)
-        connection.execute("SET GLOBAL TimeZone = 'UTC'")  # else data would depend on the zone of the machine
-        workshop = Workshop(store, RecentTables(settings.hand_off_bytes), project.loaded.runtimes, connection)
-        openers = {"threads": lambda deliver: Threads(workshop, settings.threads, deliver)}
-        executors = Executors(openers, settings.executor)
+        setup = setup_of(project, run, store)
+        workshop = stack.enter_context(opened(setup, project.loaded.runtimes))
+        openers: dict[str, Callable[[Deliver], Executor]] = {
+            "threads": lambda deliver: Threads(workshop, settings.threads, deliver),
+            "processes": lambda deliver: Processes(setup.among(settings.processes), settings.processes, deliver),
+            "dask": lambda deliver: _on_dask(setup, settings, deliver),
+        }
+        executors = Executors(openers, request.executor or settings.executor)
         stack.callback(executors.close)
         coordinator = Coordinator(
             run,
             plan,
             project.root,
-            store.folder,
+            store,
             journal,
             executors,
+            Limits(Pools(project.state / "pools", settings.configured.pools)),
             SqlLineage(records.columns),
             Neighbours(others, neighbourhood.takeover, neighbourhood.reread),
-            on_progress,
+            listeners,
         )
 
         code, looked = unrecorded_code(project), found_fresh(run, plan, known.seq)
@@ -111,6 +115,17 @@ def conduct(
                     with suppress(CatalogError):  # perhaps because of what ended the run; then the next one ends it
                         journal.turn(lambda lines: [] if _ends(lines, run) else [facts.interrupted(run)])
                 raise
+
+
+def _on_dask(setup: Setup, settings: Settings, deliver: Deliver) -> Executor:
+    try:
+        from .on_dask import OnDask  # of an extra
+    except ImportError as error:
+        raise UserError(
+            f"the executor dask needs the package distributed, which cannot be imported: {error}",
+            remedy="pip install 'assets-core[dask]', or choose another: --executor processes",
+        ) from error
+    return OnDask(setup, settings.address, settings.workers, deliver)
 
 
 def declare(project: Project, graph: Graph, records: Records, known: Tail) -> None:
@@ -178,7 +193,7 @@ class _Neighbourhood:
 def parquet_store(project: Project, run: str) -> ParquetStore:
     """Return the store of the project's published data, with a place of this run's own for what is not published."""
     limit_bytes = project.settings.hand_off_bytes // (2 * project.settings.threads)
-    return ParquetStore(project.state / "data", project.state / "staging" / run, limit_bytes)
+    return ParquetStore(project.data, project.staging / run, limit_bytes)
 
 
 def _declarations(graph: Graph, records: Records) -> list[facts.Fact]:

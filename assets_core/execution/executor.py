@@ -6,6 +6,7 @@ Used by the coordinator, from one thread.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -20,24 +21,36 @@ OUT_OF_MEMORY = "OutOfMemory"
 CANCELLED = "Cancelled"
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A step at work, `since` when by the monotonic clock of this process."""
+
+    work: Work
+    since: float
+
+
 class Executor(Protocol):
     """Made with a `Deliver`. Every submitted attempt is delivered exactly once, in any order, unless it was cancelled.
 
     A worker that dies is a failed attempt (`lost`), no failure of the executor.
     """
 
-    @property
-    def slots(self) -> int:
-        """Return how many steps run at the same time."""
-        ...
+    slots: int
+    """How many steps run at the same time."""
 
-    @property
-    def backlog(self) -> int:
-        """Return how many steps are worth having ready for each slot beside the one that it runs."""
-        ...
+    backlog: int
+    """How many steps are worth having ready for each slot beside the one that it runs."""
 
     def submit(self, work: Work) -> None:
         """Take a step; never blocks."""
+        ...
+
+    def resize(self, slots: int) -> None:
+        """Change how many steps run at the same time; what runs goes on to its end."""
+        ...
+
+    def running(self) -> list[Running]:
+        """Return the steps that run now, as far as that is known."""
         ...
 
     def cancel(self) -> list[Work]:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 
 from ..model.asset import Asset
-from .executor import Deliver, Executor
+from .executor import Deliver, Executor, Running
 from .step import StepOutcome, Work
 
 
@@ -21,6 +21,7 @@ class Executors:
     def __init__(self, openers: Mapping[str, Callable[[Deliver], Executor]], default: str) -> None:
         self._openers = openers
         self._default = default
+        self._slots: int | None = None
         self._open: dict[str, Executor] = {}
         self._outcomes: SimpleQueue[StepOutcome | BaseException] = SimpleQueue()
 
@@ -33,6 +34,8 @@ class Executors:
         """Return an executor, opened if it is not."""
         if name not in self._open:
             self._open[name] = self._openers[name](self._outcomes.put)
+            if self._slots is not None:
+                self._open[name].resize(self._slots)
         return self._open[name]
 
     def submit(self, work: Work) -> None:
@@ -49,6 +52,28 @@ class Executors:
                 outcomes.append(item)
                 item = self._outcomes.get_nowait()
         return outcomes
+
+    @property
+    def slots(self) -> int:
+        """Return how many steps run at the same time, in all that are open."""
+        return sum(executor.slots for executor in self._open.values())
+
+    def room(self, name: str, given: int) -> int:
+        """Return how many more steps an executor should have, `given` those it has: many at once or none."""
+        executor = self.get(name)
+        capacity = executor.slots * (1 + executor.backlog)
+        return 0 if given > capacity // 2 else capacity - given
+
+    def resize(self, slots: int) -> None:
+        """Change how many steps run at the same time, in each executor."""
+        self._slots = slots
+        for executor in self._open.values():
+            executor.resize(slots)
+
+    def running(self) -> list[Running]:
+        """Return the steps that run now, the longest first."""
+        found = [running for executor in self._open.values() for running in executor.running()]
+        return sorted(found, key=lambda running: running.since)
 
     def cancel(self) -> list[Work]:
         """Drop the steps that have not begun, and return them."""

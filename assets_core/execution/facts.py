@@ -5,12 +5,13 @@ Called by `run.py` only. It must not decide anything.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..model.asset import Asset
-from ..model.checks import CheckResult
+from ..model.checks import CheckResult, Metric
 from ..model.keys import PartitionKey
 from ..model.mapping import describe_mapping
 from ..model.reads import ColumnsRead
@@ -131,6 +132,7 @@ def materialized(
         "reads": {name: one.to_json() for name, one in sorted(claim.reads.items()) if one is not None} or None,
         "position": claim.position,
         "seconds": round(outcome.seconds / len(outcome.work.ordinals), 6),
+        "metadata": dict(cell.metadata) or None,
     }
 
 
@@ -152,8 +154,21 @@ def judged(
             {"column": case.column, "check": case.check, "row": case.row, "value": case.value}
             for case in check.failures
         ],
-        "metrics": dict(check.metrics),
+        "metrics": {name: _recordable(value) for name, value in check.metrics.items()},
     }
+
+
+def _recordable(metric: Metric) -> Metric:
+    """Return a metric as it can be written down: JSON has no NaN and no infinity, so these are texts."""
+    return str(metric) if isinstance(metric, float) and not math.isfinite(metric) else metric
+
+
+def attempt_failed(
+    run: str, outcome: StepOutcome, cell: CellOutcome, partition: PartitionKey | None, wait_seconds: float
+) -> Fact:
+    """Return the fact that an attempt has failed which is followed by another."""
+    kind, payload = failed(run, outcome, cell, partition)
+    return f"attempt_{kind}", {**payload, "wait_seconds": round(wait_seconds, 3)}
 
 
 def failed(run: str, outcome: StepOutcome, cell: CellOutcome, partition: PartitionKey | None) -> Fact:
@@ -166,4 +181,5 @@ def failed(run: str, outcome: StepOutcome, cell: CellOutcome, partition: Partiti
         "message": cell.message,
         "traceback": cell.traceback,
         "seconds": round(outcome.seconds, 6),
+        "attempt": outcome.work.attempt,
     }

@@ -7,7 +7,7 @@ does.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -29,10 +29,11 @@ class _AssetQueue:
     """The cells of one asset that the plan wants to run; arrays are parallel to `ordinals`.
 
     `urgency`: ready cells of the least one are given out first. `is_batch`: all are given out at once, when none waits.
+    `ready`: ordinals as a heap; `is_listed`: it stands among the assets that have some.
     """
 
     steps: AssetSteps
-    urgency: tuple[int, int]
+    urgency: tuple[int, int, int]
     is_batch: bool
     ordinals: Ordinals
     waits_for: Ordinals
@@ -40,6 +41,8 @@ class _AssetQueue:
     unsettled: int
     readers: list[_Reader] = field(default_factory=list)
     batch_ready: list[int] = field(default_factory=list)
+    ready: list[int] = field(default_factory=list)
+    is_listed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,8 @@ class _Reader:
 
 
 class StepQueue:
-    """Gives out ready cells: those on the longest chain first, of equal ones the deepest, then by ordinal.
+    """Gives out ready cells: those of the highest priority first, then those on the longest chain, of equal ones the
+    deepest, then by ordinal.
 
     A chain is measured from its first asset to its last, by `plan.seconds`: so a cell keeps its urgency while its chain
     gets shorter, and what was just made is read while it is still in memory. Where nothing is known of seconds, the
@@ -61,16 +65,17 @@ class StepQueue:
 
     def __init__(self, plan: Plan) -> None:
         self._queues: dict[AssetKey, _AssetQueue] = {}
-        self._heap: list[tuple[tuple[int, int], int, AssetKey]] = []
+        self._listed: list[tuple[tuple[int, int, int], AssetKey]] = []  # assets with ready cells, as a heap
         lengths = _chain_lengths(plan)
         for rank, steps in enumerate(plan.steps):
             ordinals = steps.runnable
             if len(ordinals):
-                self._add(plan, steps, (-lengths.get(steps.asset.key, 0), -rank), ordinals)
+                urgency = (-steps.asset.handling.priority, -lengths.get(steps.asset.key, 0), -rank)
+                self._add(plan, steps, urgency, ordinals)
         for queue in self._queues.values():
             self._make_ready(queue, np.flatnonzero(queue.waits_for == 0))
 
-    def _add(self, plan: Plan, steps: AssetSteps, urgency: tuple[int, int], ordinals: Ordinals) -> None:
+    def _add(self, plan: Plan, steps: AssetSteps, urgency: tuple[int, int, int], ordinals: Ordinals) -> None:
         count, asset = len(ordinals), steps.asset
         reads_itself = any(edge.upstream == asset.key for edge in asset.edges)
         waits_for, status = np.zeros(count, np.int64), np.zeros(count, np.int8)
@@ -101,22 +106,48 @@ class StepQueue:
         """Return how many cells are neither settled nor blocked."""
         return sum(queue.unsettled for queue in self._queues.values())
 
-    def take(self, limit: int) -> list[tuple[Asset, Ordinals]]:
-        """Return up to `limit` ready cells, asset by asset (of a batched one all that are ready)."""
+    @property
+    def has_ready(self) -> bool:
+        """Return whether there are cells that could be given out."""
+        return bool(self._listed)
+
+    def is_read(self, key: AssetKey) -> bool:
+        """Return whether a cell of an asset is read by others that are to run."""
+        return bool(self._queues[key].readers)
+
+    def take(self, room: Callable[[Asset, int], int | None]) -> list[tuple[Asset, Ordinals]]:
+        """Return ready cells, asset by asset: as many as there is `room` for, given an asset and a number of its steps;
+        none of any more where it answers None.
+
+        Of a batched asset, all that are ready are one step.
+        """
         found: list[tuple[Asset, Ordinals]] = []
-        while self._heap and limit > 0:
-            _, _, key = self._heap[0]
-            queue = self._queues[key]
-            taken: list[int] = []
-            while self._heap and self._heap[0][2] == key and (queue.is_batch or len(taken) < limit):
-                taken.append(heapq.heappop(self._heap)[1])
-            found.append((queue.steps.asset, np.array(sorted(taken), np.int64)))
-            limit -= len(taken)
+        passed: list[_AssetQueue] = []
+        while self._listed:
+            queue = self._queues[heapq.heappop(self._listed)[1]]
+            queue.is_listed = False
+            passed.append(queue)
+            number = room(queue.steps.asset, 1 if queue.is_batch else len(queue.ready))
+            if number is None:
+                break
+            if number > 0:
+                count = len(queue.ready) if queue.is_batch else min(number, len(queue.ready))
+                taken = [heapq.heappop(queue.ready) for _ in range(count)]
+                found.append((queue.steps.asset, np.array(taken, np.int64)))
+        for queue in passed:
+            self._list(queue)
         return found
 
     def put_back(self, key: AssetKey, ordinal: int) -> None:
         """Make a cell that was taken ready again."""
-        heapq.heappush(self._heap, (self._queues[key].urgency, ordinal, key))
+        queue = self._queues[key]
+        heapq.heappush(queue.ready, ordinal)
+        self._list(queue)
+
+    def _list(self, queue: _AssetQueue) -> None:
+        if queue.ready and not queue.is_listed:
+            queue.is_listed = True
+            heapq.heappush(self._listed, (queue.urgency, queue.steps.asset.key))
 
     def _make_ready(self, queue: _AssetQueue, positions: Ordinals) -> None:
         queue.status[positions] = _READY
@@ -127,7 +158,8 @@ class StepQueue:
                 return
             ordinals, queue.batch_ready = queue.batch_ready, []
         for ordinal in ordinals:
-            heapq.heappush(self._heap, (queue.urgency, ordinal, queue.steps.asset.key))
+            heapq.heappush(queue.ready, ordinal)
+        self._list(queue)
 
     def settle(self, key: AssetKey, ordinals: Ordinals) -> None:
         """Note that cells are done (made, judged or found fresh): their readers wait for one less."""

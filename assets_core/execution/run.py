@@ -1,15 +1,19 @@
 """Run a plan: the coordinator's loop. It alone writes the journal for its run and moves what is current.
 
 Called by `conduct.py`. A round is: claim ready cells whose recipe still differs and that no other run has claimed, give
-them out, wait for outcomes, write all of them into the journal as one group, then release their readers. How a cell is
-made is the executor's business.
+them out as far as limits allow, wait for outcomes, write all of them into the journal as one group, then release their
+readers. How a cell is made is the executor's business.
 """
 
 from __future__ import annotations
 
+import heapq
+import random
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,30 +25,32 @@ from catalog.journal import Journal
 from catalog.records import Line, Record
 
 from ..errors import Busy
-from ..io.parquet_store import make_durable
+from ..io.parquet_store import ParquetStore
 from ..lineage.recorded import SqlLineage
 from ..model.asset import Asset
-from ..model.keys import AssetKey, Cell
-from ..model.run import Failure, Progress, RunRequest, RunResult, Warned
+from ..model.keys import AssetKey
+from ..model.run import AssetProgress, Progress, Running, RunRequest, RunResult
 from ..planning.digests import Digests
 from ..planning.observe import Observation
 from ..planning.plan import Plan, first_gap
 from ..planning.staleness import Cause, own_causes
-from ..planning.state import AssetState
 from ..versions.recipe import Ordinals
 from . import facts
 from .executors import Executors
 from .interrupt import StopRequest
+from .limits import Limits
 from .others import OtherRuns
+from .outcomes import Teller, Told, stored_of
 from .prepare import Preparation, scheme_of
 from .queue import StepQueue
 from .skip_facts import skip_facts
-from .step import CellOutcome, StepOutcome, Work
+from .steering import Steering
+from .step import StepOutcome, Work
 
 _WAIT_SECONDS = 0.2  # how soon a request to stop is seen
 _GROUP_SECONDS = 0.02  # how long a finished step waits for others to share its fsync with
-_STEPS_A_SLOT = 16  # waiting at each slot, so that one group of records covers several steps
-_LOOK_SECONDS = 0.05  # how soon it is seen that another run has let go of a cell
+_LOOK_SECONDS = 0.05  # how soon it is seen that another run has let go of a cell, or of a slot
+_HEAR_SECONDS = 0.5  # how soon a wish of another process is heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,49 +66,66 @@ class Neighbours:
     reread: Callable[[Mapping[AssetKey, Collection[int]]], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Who is told meanwhile: of progress after every round, of records after they are durable."""
+
+    progress: Callable[[Progress], None]
+    records: Callable[[Sequence[Record]], None]
+
+
 class Coordinator:
-    """Executes one plan under the name `run`. `on_progress` is called after every round."""
+    """Executes one plan under the name `run`."""
 
     def __init__(
         self,
         run: str,
         plan: Plan,
         root: Path,
-        data_folder: Path,
+        store: ParquetStore,
         journal: Journal,
         executors: Executors,
+        limits: Limits,
         lineage: SqlLineage,
         neighbours: Neighbours,
-        on_progress: Callable[[Progress], None],
+        listeners: Listeners,
     ) -> None:
         self._run = run
         self._plan = plan
         self._world = plan.world
-        self._data_folder = data_folder
+        self._store = store
         self._journal = journal
         self._executors = executors
-        self._lineage = lineage
+        self._limits = limits
         self._neighbours = neighbours
         self._others = neighbours.others
-        self._on_progress = on_progress
+        self._listeners = listeners
         self._seq = 0
         self._epoch = 0  # the number of this run's first record
         self._queue = StepQueue(plan)
         self._prepare = Preparation(plan.world, root)
-        self._claims: dict[tuple[AssetKey, int], facts.Claim] = {}
+        self._teller = Teller(run, plan.world, store, self._prepare, lineage)
+        self._given: dict[tuple[int, int], Work] = {}  # by step and attempt: what is not back yet
+        self._given_to: Counter[str] = Counter()  # by name of the executor
+        self._held: list[Work] = []  # claimed, but there was no room, or the run is paused
+        self._delayed: list[tuple[float, AssetKey, int]] = []  # to be tried again, and when, as a heap
+        self._attempts: dict[tuple[AssetKey, int], int] = {}  # that have failed, of cells that are tried again
+        self._places = {executors.name_of(steps.asset) for steps in plan.steps}
         self._elsewhere: dict[AssetKey, set[int]] = {}
         self._facts: list[facts.Fact] = []
         self._withheld: list[list[Any]] = []
-        self._is_atomic = False
+        self._request = RunRequest("", "", None)
         self._stop = StopRequest()
-        self._in_flight = 0
+        self._steering = Steering(run)
+        self._heard_at = 0.0
         self._started = time.perf_counter()
-        self._progress = Progress(plan.stale)
+        self._progress = Progress(
+            plan.stale,
+            run=run,
+            assets={steps.asset.key: AssetProgress(len(steps.ordinals)) for steps in plan.steps},
+            running=self._running_now,
+        )
         self._result = RunResult(run, fresh=plan.fresh)
-
-    @property
-    def _slots(self) -> int:
-        return self._executors.get("threads").slots
 
     @property
     def has_begun(self) -> bool:
@@ -123,24 +146,22 @@ class Coordinator:
 
         Raises: TakenOver where another process has ended this run, CatalogError.
         """
-        self._is_atomic = request.atomic
-        self._begin(request, before, observations, looked)
-        with self._stop.listening():
+        self._request = request
+        self._begin(before, observations, looked)
+        with closing(self._limits), self._stop.listening():
             self._loop()
-            if self._stop.asked:
-                self._result.interrupted = True
-                self._drain()
+            self._drain()
         self._report()
         self._end(self._progress.seconds)
         return self._result
 
     def _begin(
         self,
-        request: RunRequest,
         before: Callable[[Sequence[Line]], Sequence[facts.Fact]],
         observations: Sequence[Observation],
         looked: Sequence[facts.Fact],
     ) -> None:
+        request = self._request
         started = {
             "run": self._run,
             "kind": request.kind,
@@ -150,6 +171,7 @@ class Coordinator:
             "atomic": request.atomic,
             "cells": self._plan.stale,
             "plan": request.plan,
+            "continues": request.continues,
         }
         for steps in self._plan.steps:
             blocked = steps.ordinals[steps.blocked]
@@ -178,41 +200,82 @@ class Coordinator:
                 state.cells.position[record.payload["ordinal"] - state.first] = record.seq
 
     def _loop(self) -> None:
-        while not self._stop.asked:
+        while not self._is_over:
             self._dispatch()
             self._report()
-            if self._in_flight:
+            if self._given:
                 self._commit(self._gathered_outcomes())
             elif self._elsewhere:
                 self._await_others()
+            elif self._delayed or self._held or self._queue.has_ready:
+                time.sleep(_LOOK_SECONDS)
             else:
                 break
+            self._hear()
+
+    @property
+    def _is_over(self) -> bool:
+        """Return whether no more steps are to be given out, though there are some."""
+        return self._stop.asked or self._steering.cancelled or (self._request.fail_fast and self._progress.failed > 0)
+
+    def _hear(self) -> None:
+        """Hear what others have written, should no turn of this run's own have been of late."""
+        now = time.perf_counter()
+        if now - self._heard_at >= _HEAR_SECONDS:
+            self._turn(lambda _: [])
 
     def _gathered_outcomes(self) -> list[StepOutcome]:
-        """Return outcomes for one group: all that come while the executor has enough to do, and soon at any rate."""
+        """Return outcomes for one group: all that come while the executors have enough to do, and soon at any rate."""
         outcomes = self._executors.wait(_WAIT_SECONDS)
         until = time.perf_counter() + _GROUP_SECONDS
-        while outcomes and self._in_flight - len(outcomes) > 2 * self._slots and time.perf_counter() < until:
+        while outcomes and len(self._given) - len(outcomes) > 2 * self._executors.slots and time.perf_counter() < until:
             time.sleep(_GROUP_SECONDS / 10)  # rather than be woken, and take the interpreter, for each outcome
             outcomes += self._executors.wait(0)
         return outcomes
 
     def _report(self) -> None:
-        self._progress.seconds = time.perf_counter() - self._started
-        self._on_progress(self._progress)
+        progress = self._progress
+        progress.seconds = time.perf_counter() - self._started
+        progress.paused = self._steering.paused
+        progress.retrying = len(self._delayed)
+        progress.waiting = len(self._held) + sum(map(len, self._elsewhere.values()))
+        self._listeners.progress(progress)
+
+    def _running_now(self) -> list[Running]:
+        now = time.monotonic()
+        return [
+            Running(
+                work.asset.key,
+                self._world.states[work.asset.key].key(work.ordinals[0]),
+                len(work.ordinals),
+                work.attempt,
+                now - running.since,
+            )
+            for running in self._executors.running()
+            for work in [running.work]
+        ]
 
     def _drain(self) -> None:
-        """After an interrupt: let the steps that run end and keep what they made; give out no more."""
-        self._in_flight -= len(self._executors.cancel())
-        while self._in_flight:
+        """Give out no more; let the steps that run end, and keep what they made, unless the run was cancelled."""
+        self._recall()
+        while self._given:
+            if self._steering.cancelled:
+                self._executors.kill()
             self._commit(self._executors.wait(_WAIT_SECONDS))
+            self._report()
+            self._hear()
 
     def _end(self, seconds: float) -> None:
         result, progress = self._result, self._progress
         result.made, result.failed, result.blocked = progress.made, progress.failed, progress.blocked
         result.fresh += progress.fresh
+        result.left = progress.planned - progress.settled
         result.seconds = seconds
-        state = "interrupted" if result.interrupted else "failed" if result.failed or result.blocked else "done"
+        result.cancelled = self._steering.cancelled
+        result.interrupted = self._stop.asked or result.cancelled
+        state = "cancelled" if result.cancelled else "interrupted" if result.interrupted else "done"
+        if state == "done" and (result.failed or result.blocked):
+            state = "failed"
         if self._withheld and state == "done":
             self._facts.append(("published", {"run": self._run, "cells": self._withheld}))
         elif self._withheld:
@@ -239,8 +302,10 @@ class Coordinator:
             return decide(lines)
 
         records = self._journal.turn(learn_and_decide)
+        self._heard_at = time.perf_counter()
         if records:
             self._seq = records[-1].seq
+            self._listeners.records(records)
         return records
 
     def _learn(self, lines: Sequence[Line]) -> None:
@@ -252,6 +317,10 @@ class Coordinator:
             self._neighbours.reread(self._others.moved_back)
             self._others.moved_back.clear()
         self._take_back(released)
+        wanted = self._steering.concurrency
+        self._steering.learn(lines)
+        if self._steering.concurrency is not None and self._steering.concurrency != wanted:
+            self._executors.resize(self._steering.concurrency)
 
     def _take_back(self, released: Iterable[tuple[AssetKey, int]]) -> None:
         """Look again at cells that this run waits for, now that no other run holds them."""
@@ -270,18 +339,56 @@ class Coordinator:
     # Giving out steps
 
     def _dispatch(self) -> None:
-        wanted = self._slots * _STEPS_A_SLOT
-        if self._in_flight > wanted // 2:  # enough to do: give out many at once rather than one by one
+        if self._steering.paused:
+            self._held += self._recall()
             return
-        while self._in_flight < wanted:
-            taken = self._queue.take(wanted - self._in_flight)
-            if not taken:
-                break
+        now = time.monotonic()
+        while self._delayed and self._delayed[0][0] <= now:
+            _, key, ordinal = heapq.heappop(self._delayed)
+            self._queue.put_back(key, ordinal)
+        held, self._held = self._held, []
+        for work in held:
+            self._give(work)
+        while taken := self._queue.take(self._rooms()):
             works: list[Work] = []
             self._turn(lambda _, taken=taken, works=works: self._claim(taken, works))  # type: ignore[misc]
-            self._in_flight += len(works)
             for work in works:
-                self._executors.submit(work)
+                self._give(work)
+        self._limits.settle()
+
+    def _rooms(self) -> Callable[[Asset, int], int | None]:
+        """Return what tells how many steps of an asset may be given out now; None where none of any asset may."""
+        rooms = {name: self._executors.room(name, self._given_to[name]) for name in self._places}
+
+        def room(asset: Asset, number: int) -> int | None:
+            if not any(rooms.values()):
+                return None
+            name = self._executors.name_of(asset)
+            found = self._limits.room(asset, min(number, rooms[name]))
+            rooms[name] -= found
+            return found
+
+        return room
+
+    def _give(self, work: Work) -> None:
+        if not self._limits.start(work):
+            self._held.append(work)
+            return
+        self._given[work.step, work.attempt] = work
+        self._given_to[self._executors.name_of(work.asset)] += 1
+        self._executors.submit(work)
+
+    def _recall(self) -> list[Work]:
+        """Return the steps that were given out but have not begun; they are not given out any more."""
+        return [work for work in self._executors.cancel() if self._back(work)]
+
+    def _back(self, work: Work) -> bool:
+        """Note that a step has come back; False where it is not waited for."""
+        if self._given.pop((work.step, work.attempt), None) is None:
+            return False
+        self._given_to[self._executors.name_of(work.asset)] -= 1
+        self._limits.end(work)
+        return True
 
     def _claim(self, taken: Sequence[tuple[Asset, Ordinals]], works: list[Work]) -> list[facts.Fact]:
         """Add the steps on cells that are stale and that no other run holds to `works`; return the facts of that."""
@@ -296,10 +403,11 @@ class Coordinator:
                 causes |= Cause.FORCED
             self._skip(asset, ordinals[causes == 0])
             is_judged_only = causes == Cause.CONTRACT_CHANGED
-            works += self._prepare.judgements(state, ordinals[is_judged_only])
+            judged = self._prepare.judgements(state, ordinals[is_judged_only])
             made, claims = self._prepare.works(state, ordinals[(causes != 0) & ~is_judged_only], self._seq)
-            works += made
-            self._claims.update(((asset.key, ordinal), claim) for ordinal, claim in claims.items())
+            is_read = self._queue.is_read(asset.key)
+            works += [replace(work, is_read=is_read, attempt=self._attempt(work)) for work in (*judged, *made)]
+            self._teller.claims.update(((asset.key, ordinal), claim) for ordinal, claim in claims.items())
         if works:
             steps = [
                 (work.step, work.asset.key, [self._world.states[work.asset.key].key(o) for o in work.ordinals])
@@ -309,10 +417,15 @@ class Coordinator:
             self._facts.append(facts.claimed(self._run, steps, started_at))
         return self._gathered_facts()
 
+    def _attempt(self, work: Work) -> int:
+        if not self._attempts:
+            return 1
+        return 1 + max(self._attempts.get((work.asset.key, ordinal), 0) for ordinal in work.ordinals)
+
     def _skip(self, asset: Asset, ordinals: Ordinals) -> None:
         if len(ordinals):
             self._facts.append(skip_facts(self._run, self._world, asset, ordinals, self._seq))
-            self._progress.fresh += len(ordinals)
+            self._progress.count(asset.key, fresh=len(ordinals))
             self._queue.settle(asset.key, ordinals)
 
     def _cells_of(self, asset: Asset, ordinals: Ordinals) -> dict[str, Any]:
@@ -338,95 +451,55 @@ class Coordinator:
 
     def _commit(self, outcomes: Sequence[StepOutcome]) -> None:
         """Write what became of some steps as one group of facts; after that it is so, for all readers."""
+        outcomes = [outcome for outcome in outcomes if self._back(outcome.work)]
         if not outcomes:
             return
-        self._in_flight -= len(outcomes)
-        stored = [cell.stored.file for outcome in outcomes for cell in outcome.cells if cell.stored is not None]
-        with disk_errors(self._data_folder):
-            for folder in {file.rpartition("/")[0] for file in stored}:
-                make_durable(self._data_folder / folder)
-        settled: dict[AssetKey, list[CellOutcome]] = {}
-        made: dict[tuple[AssetKey, int], dict[str, Any]] = {}
-        self._turn(lambda _: self._facts_of(outcomes, settled, made))
-        for key, cells in settled.items():
-            self._settle(self._world.states[key], cells, made)
+        with disk_errors(self._store.staging):
+            self._store.settle(stored_of(outcomes))
+        chances = [random.random() for _ in outcomes]  # noqa: S311  # spreads waits, keeps no secret
+        told = Told()
 
-    def _facts_of(
-        self,
-        outcomes: Sequence[StepOutcome],
-        settled: dict[AssetKey, list[CellOutcome]],
-        made: dict[tuple[AssetKey, int], dict[str, Any]],
-    ) -> list[facts.Fact]:
-        """Return the facts of some outcomes; add what became of each cell, and the payload of what was made.
+        def decide(_: Sequence[Line]) -> list[facts.Fact]:
+            nonlocal told
+            told = self._teller.tell(outcomes, chances, may_retry=not self._is_over)
+            self._facts += told.facts
+            if self._request.atomic:
+                self._withheld += told.published
+            elif told.published:
+                self._facts.append(("published", {"run": self._run, "cells": told.published}))
+            return self._gathered_facts()
 
-        Nobody else writes meanwhile: what has its file now keeps it, since whoever collects files sees these facts.
-        """
-        published: list[list[Any]] = []
-        for outcome in outcomes:
-            for cell in outcome.cells:
-                if cell.stored is not None and not (self._data_folder / cell.stored.file).exists():
-                    message = f"its file {cell.stored.file} was removed before it was published: make it again"
-                    cell = CellOutcome(cell.ordinal, error="InputError", message=message)
-                self._gather(outcome, cell, published, made)
-                settled.setdefault(outcome.work.asset.key, []).append(cell)
-        if self._is_atomic:
-            self._withheld += published
-        elif published:
-            self._facts.append(("published", {"run": self._run, "cells": published}))
-        return self._gathered_facts()
+        self._turn(decide)
+        self._result.failures += told.failures
+        self._result.warned += told.warned
+        for key, ordinals in told.good.items():
+            self._settle(key, ordinals, told)
+        for key, ordinals in told.bad.items():
+            self._fail(key, np.array(ordinals, np.int64))
+        now = time.monotonic()
+        for key, ordinal, wait in told.again:
+            self._attempts[key, ordinal] = self._attempts.get((key, ordinal), 0) + 1
+            heapq.heappush(self._delayed, (now + wait, key, ordinal))
+            self._result.retried += 1
 
-    def _gather(
-        self,
-        outcome: StepOutcome,
-        cell: CellOutcome,
-        published: list[list[Any]],
-        made: dict[tuple[AssetKey, int], dict[str, Any]],
-    ) -> None:
-        """Add the facts of one cell to the group."""
-        asset = outcome.work.asset
-        state = self._world.states[asset.key]
-        key = state.key(cell.ordinal)
-        claim = self._claims.pop((asset.key, cell.ordinal), None)
-        if cell.stored is not None:
-            assert claim is not None  # noqa: S101  # every cell to be made was claimed
-            claim = self._prepare.settled(state, cell.ordinal, claim, outcome.reads)
-            payload = made[asset.key, cell.ordinal] = facts.materialized(self._run, outcome, cell, key, claim)
-            self._facts.append(("materialized", payload))
-            columns = [(column.name, column.type) for column in cell.stored.data.columns]
-            if (lineage := self._lineage.see(asset, columns)) is not None:
-                self._facts.append(("column_lineage", lineage))
-        self._facts.extend(facts.judged(self._run, outcome, cell, key, check) for check in cell.checks)
-        if cell.error is not None:
-            self._facts.append(facts.failed(self._run, outcome, cell, key))
-            self._result.failures.append(Failure(Cell(asset.key, key), cell.error, cell.message, cell.traceback))
-            return
-        published.append([asset.key, key, cell.judged_version, state.checks_version])
-        self._result.warned.extend(Warned(Cell(asset.key, key), check) for check in cell.checks if not check.passed)
-
-    def _settle(
-        self,
-        state: AssetState,
-        cells: Sequence[CellOutcome],
-        made: dict[tuple[AssetKey, int], dict[str, Any]],
-    ) -> None:
-        """Bring the world up to date with durable facts and release, or block, what waited for them."""
-        good = np.array([cell.ordinal for cell in cells if cell.error is None], np.int64)
-        bad = np.array([cell.ordinal for cell in cells if cell.error is not None], np.int64)
-        for ordinal in good.tolist():
-            if (payload := made.get((state.asset.key, ordinal))) is not None:
+    def _settle(self, key: AssetKey, ordinals: Sequence[int], told: Told) -> None:
+        """Bring the world up to date with durable facts, and release what waited for them."""
+        state = self._world.states[key]
+        for ordinal in ordinals:
+            if (payload := told.made.get((key, ordinal))) is not None:
                 state.take(ordinal, payload, self._seq)
             state.judge(ordinal, state.checks_version)
-        if len(good):
-            self._progress.made += len(good)
-            self._queue.settle(state.asset.key, good)
-        if len(bad):
-            state.cells.failed[bad - state.first] = True
-            self._progress.failed += len(bad)
-            cause = f"{state.asset.key} failed"
-            for asset, ordinals in self._queue.fail(state.asset.key, bad):
-                self._block(asset, ordinals, cause)
+        self._progress.count(key, made=len(ordinals))
+        self._queue.settle(key, np.array(ordinals, np.int64))
+
+    def _fail(self, key: AssetKey, ordinals: Ordinals) -> None:
+        state = self._world.states[key]
+        state.cells.failed[ordinals - state.first] = True
+        self._progress.count(key, failed=len(ordinals))
+        for asset, blocked in self._queue.fail(key, ordinals):
+            self._block(asset, blocked, f"{key} failed")
 
     def _block(self, asset: Asset, ordinals: Ordinals, reason: str) -> None:
         self._facts.append(("blocked", {**self._cells_of(asset, ordinals), "reason": reason}))
-        self._progress.blocked += len(ordinals)
+        self._progress.count(asset.key, blocked=len(ordinals))
         self._result.blocked_by[f"{asset.key}: {reason}"] += len(ordinals)

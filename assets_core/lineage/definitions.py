@@ -109,16 +109,17 @@ class Definition:
         if self.partitions is None or self._is_dynamic or first is None or last is None:
             return None
         try:
-            start = self.partitions.partition(self.partitions.ordinal(first)).start
-            end = self.partitions.partition(self.partitions.ordinal(last)).end
+            opening = closing = self.partitions.partition(self.partitions.ordinal(first))
+            if last != first:
+                closing = self.partitions.partition(self.partitions.ordinal(last))
         except (UserError, OverflowError, ValueError):
             return None
-        if start is None or end is None:
+        if opening.start is None or closing.end is None:
             return None
         return facet(
             "NominalTimeRunFacet",
-            nominalStartTime=start.isoformat(timespec="seconds"),
-            nominalEndTime=end.isoformat(timespec="seconds"),
+            nominalStartTime=opening.start.isoformat(timespec="seconds"),
+            nominalEndTime=closing.end.isoformat(timespec="seconds"),
         )
 
     def listed(self, keys: Sequence[str]) -> Json:

@@ -7,8 +7,9 @@ only what was published. It must not touch a disk or a network; the events share
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha1
 from typing import Any
-from uuid import UUID, uuid5
 
 from blake3 import blake3
 
@@ -22,6 +23,16 @@ from .occasions import Occasion, Run, Step, Story, story_from_json
 JOURNAL_FACET = "assetsCore_journal"
 
 
+@dataclass(frozen=True, slots=True)
+class _OfRun:
+    """What the events of one run share."""
+
+    run: Run
+    engine: Json
+    job: Json
+    parent: Json
+
+
 class EventMapper:
     """Turns records into events. `namespace` is that of jobs, `dataset_namespace` that of datasets."""
 
@@ -30,6 +41,7 @@ class EventMapper:
         self._datasets = dataset_namespace
         self._story = Story()
         self._definitions: dict[str, Definition] = {}
+        self._of_run: _OfRun | None = None
 
     def feed(self, record: Record) -> list[Json]:
         """Take in the next record; return the events it gives rise to, each with its `seq` in a facet of its run."""
@@ -56,28 +68,22 @@ class EventMapper:
 
     def _event(self, occasion: Occasion, record: Record, position: int) -> Json:
         run, step = occasion.run, occasion.step
-        engine = facet(
-            "ProcessingEngineRunFacet",
-            version=run.product or __version__,
-            name="assets-core",
-            openlineageAdapterVersion=__version__,
-        )
-        facets: Json = {"processing_engine": engine}
+        of_run = self._of_run
+        if of_run is None or of_run.run is not run:
+            of_run = self._of_run = self._parts(run)
+        facets: Json = {"processing_engine": of_run.engine}
         inputs: list[Json] = []
         outputs: list[Json] = []
         at, run_id = record.at, run.run
         if step is None:
-            job = self._run_job(run)
-            job["facets"] = {
-                "jobType": facet("JobTypeJobFacet", processingType="BATCH", integration="ASSETS_CORE", jobType="RUN")
-            }
+            job_type = facet("JobTypeJobFacet", processingType="BATCH", integration="ASSETS_CORE", jobType="RUN")
+            job = {**of_run.job, "facets": {"jobType": job_type}}
         else:
             definition = self._definition(step.asset)
-            run_id = str(uuid5(UUID(run.run), f"step {step.number}"))
+            run_id = _step_id(run.run, step.number)
             job = {"namespace": self._namespace, "name": step.asset}
             job["facets"] = definition.job_facets(run.commit, dirty=run.dirty)
-            address = {"run": {"runId": run.run}, "job": self._run_job(run)}
-            facets["parent"] = facet("ParentRunFacet", **address, root=address)
+            facets["parent"] = of_run.parent
             if (nominal := definition.nominal_time(step.cells[0], step.cells[-1])) is not None:
                 facets["nominalTime"] = nominal
             if occasion.state == "START":
@@ -100,9 +106,17 @@ class EventMapper:
             "outputs": outputs,
         }
 
-    def _run_job(self, run: Run) -> Json:
-        """Return the job of a run, named for its command: no asset key has a blank, so the names never clash."""
-        return {"namespace": self._namespace, "name": f"assets {run.kind}"}
+    def _parts(self, run: Run) -> _OfRun:
+        """Return what all events of a run share. Its job is named for its command: no asset key has a blank."""
+        engine = facet(
+            "ProcessingEngineRunFacet",
+            version=run.product or __version__,
+            name="assets-core",
+            openlineageAdapterVersion=__version__,
+        )
+        job = {"namespace": self._namespace, "name": f"assets {run.kind}"}
+        address = {"run": {"runId": run.run}, "job": job}
+        return _OfRun(run, engine, job, facet("ParentRunFacet", **address, root=address))
 
     def _inputs(self, step: Step, definition: Definition) -> list[Json]:
         """Return what a step read: its upstreams, and its own data where it only judged it."""
@@ -165,6 +179,14 @@ class EventMapper:
 
     def _dataset(self, asset: str, facets: Json) -> Json:
         return {"namespace": self._datasets, "name": asset, "facets": facets}
+
+
+def _step_id(run: str, number: int) -> str:
+    """Return the UUID of version 5 of a step's number in the namespace of its run, as `uuid.uuid5` does."""
+    namespace = bytes.fromhex(run.replace("-", ""))
+    name = sha1(b"%bstep %d" % (namespace, number), usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(name[16], 16) & 3]
+    return f"{name[:8]}-{name[8:12]}-5{name[13:16]}-{variant}{name[17:20]}-{name[20:32]}"
 
 
 def _subset(side: str, definition: Definition, cells: Sequence[str | None]) -> Json:

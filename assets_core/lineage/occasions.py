@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, TypeVar
 
 from catalog.records import Record
 
 _VERSIONS_KEPT = 200_000
 _SESSIONS_KEPT = 10_000
-_ENDS = {"done": "COMPLETE", "failed": "FAIL", "interrupted": "ABORT"}
+_ENDS = {"done": "COMPLETE", "failed": "FAIL", "interrupted": "ABORT", "cancelled": "ABORT"}
 
 Payload = dict[str, Any]
 
@@ -77,7 +78,7 @@ class Story:
     def version(self, asset: str, partition: str | None, position: int) -> str | None:
         """Return the version of a cell as of a position in the journal; None where a newer one was published since.
 
-        Only the newest 200,000 cells are remembered.
+        The newest 200,000 cells are remembered, and perhaps some more.
         """
         version, seq = self._versions.get((asset, partition), ("", 0))
         return version if version and seq <= position else None
@@ -115,7 +116,7 @@ class Story:
             case "rolled_back":
                 for asset, partition, version in payload["cells"]:
                     _remember(self._versions, (asset, partition), (version, record.seq), _VERSIONS_KEPT)
-            case "failed":
+            case "failed" | "attempt_failed":
                 if step := self._steps.get((payload["run"], payload["step"])):
                     step.failed.append(payload)
                     return self._settle([(step, payload["partition"])])
@@ -227,8 +228,12 @@ def _failure(failed: Payload) -> str:
 
 
 def _remember(known: dict[_Key, _Value], key: _Key, value: _Value, limit: int) -> None:
-    """Set a value as the newest and let go of the oldest beyond a limit."""
+    """Set a value as the newest, and let go of the oldest where there are a tenth more than `limit`.
+
+    Of a dict whose first members were deleted it takes long to find the first: so many are let go of at a time.
+    """
     known.pop(key, None)
     known[key] = value
-    if len(known) > limit:
-        del known[next(iter(known))]
+    if len(known) > limit + limit // 10:
+        for oldest in list(islice(known, len(known) - limit)):
+            del known[oldest]

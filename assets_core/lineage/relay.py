@@ -23,6 +23,8 @@ from .receiver import Client, Receiver, is_configured, is_disabled
 _NOTED_EVERY = 20_000  # records; to read so many again takes a fifth of a second
 _WRITTEN_AT_ONCE = 500  # events
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False)
+
 Bookmark = tuple[int, int]
 """The last event of the file: the sequence number of its record, and its position among that record's events."""
 
@@ -97,7 +99,7 @@ class Relay:
                     number = _bookmark(event)
                     if number > self._bookmark:
                         self._bookmark = number
-                        lines.append(json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode() + b"\n")
+                        lines.append(_ENCODER.encode(event).encode() + b"\n")
             self._position = line.after
             if len(lines) >= _WRITTEN_AT_ONCE:
                 count += _write(file, lines)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from ..declare import CheckDeclaration, Declaration
 from ..errors import DefinitionError, UserError, did_you_mean
-from ..model.asset import Asset, CheckSpec, Edge, HandOff
+from ..model.asset import Asset, AssetKind, CheckSpec, Edge, HandOff
 from ..model.checks import Check
 from ..model.code_part import CodePart
 from ..model.graph import graph_errors
@@ -18,11 +18,13 @@ from ..model.keys import AssetKey
 from ..model.mapping import AllPartitions, MappingError, PartitionMapping, resolve
 from ..model.partitions import Partitions
 from ..versions.code import CodeReader
+from .asynchronous import synchronous
 from .builder import CONTRACT, AssetBuilder, Wanted
 from .configured import Configured
 from .libraries import Libraries
 from .runtime import Runtime
 from .signature import read_signature
+from .value_edges import value_errors
 from .well_formed import read_severity
 
 
@@ -65,6 +67,7 @@ def build(declarations: Iterable[Declaration], code: CodeReader, configured: Con
     for position, asset in enumerate(built.assets):
         resolved = tuple(_resolve(asset, edge, partitions, built.errors) for edge in wanted[position])
         built.assets[position] = replace(asset, edges=resolved)
+        built.errors.extend(value_errors(built.assets[position], partitions, built.runtimes))
     for declaration in declarations:
         if isinstance(declaration, CheckDeclaration):
             _add_check(declaration, built, code)
@@ -98,6 +101,8 @@ def _resolve(
     if wanted.upstream == asset.key and wanted.hand_off is not None and not wanted.optional:
         what = f"{asset.key} reads its own earlier partitions, but the first one has none before it"
         remedy = f"annotate {wanted.name} so that it may be None, as in pl.DataFrame | None; a query cannot do that"
+        if asset.kind is AssetKind.COMMAND:
+            remedy = f"let the command read a folder, which may be empty: {{inputs.{wanted.name}}}"
         errors.append(DefinitionError(what, place=asset.place, remedy=remedy))
     return Edge(
         wanted.name,
@@ -130,6 +135,10 @@ def _add_check(declaration: CheckDeclaration, built: Built, code: CodeReader) ->
     if name in {spec.name for spec in asset.checks}:
         remedy = f"rename one of them; {CONTRACT} is the name of schema="
         errors.append(DefinitionError(f"{asset.key} has two checks {name!r}", place=declaration.place, remedy=remedy))
+    if hand_off is HandOff.VALUE and not built.runtimes[asset.key].makes_value:
+        remedy = "annotate its parameter with a table, as in data: pl.DataFrame"
+        what = f"check {name} is annotated with a plain type, but {asset.key} makes a table"
+        errors.append(DefinitionError(what, place=declaration.place, remedy=remedy))
     if asset.is_external:
         remedy = "check the asset that reads it"
         errors.append(DefinitionError(f"check {name} judges an external asset", place=declaration.place, remedy=remedy))
@@ -144,7 +153,7 @@ def _add_check(declaration: CheckDeclaration, built: Built, code: CodeReader) ->
     spec = CheckSpec(name, severity, version.digest)
     built.assets[position] = replace(asset, checks=(*asset.checks, spec))
     runtime = built.runtimes[asset.key]
-    runtime.checks.append((Check(name, asset.key, declaration.function, severity), hand_off))
+    runtime.checks.append((Check(name, asset.key, synchronous(declaration.function), severity), hand_off))
 
 
 def _check_hand_off(declaration: CheckDeclaration, name: str) -> tuple[HandOff | None, list[DefinitionError]]:

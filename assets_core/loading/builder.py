@@ -10,7 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..checking.contract import Contract, compile_contract
-from ..declare import About, ExternalDeclaration, FunctionDeclaration, SqlDeclaration, Upstream, declared_key
+from ..declare import (
+    About,
+    CommandDeclaration,
+    ExternalDeclaration,
+    FunctionDeclaration,
+    SqlDeclaration,
+    Upstream,
+    declared_key,
+)
 from ..errors import DefinitionError, Place, UserError, did_you_mean
 from ..lineage.sql_columns import normalised, query_tables
 from ..model.asset import Asset, AssetKind, CheckSpec, HandOff
@@ -20,6 +28,8 @@ from ..model.handling import Handling
 from ..model.keys import AssetKey, asset_key
 from ..model.mapping import PartitionMapping
 from ..versions.code import CodeReader, CodeVersion, code_part
+from .asynchronous import synchronous
+from .commands import file_shape, read_command
 from .configured import Configured
 from .durations import seconds_of
 from .handling import read_handling
@@ -27,7 +37,7 @@ from .libraries import Libraries
 from .parameters import defaults_of, json_value, overridden, parameter_parts, require_plain
 from .runtime import Runtime
 from .signature import Input, Signature, read_signature
-from .sql_query import GIVEN, in_fixed_order, in_lines, parameter_names
+from .sql_query import GIVEN, KEYS, batch_mistakes, in_fixed_order, in_lines, parameter_names
 from .well_formed import path_fits, read_severity, require_types
 
 CONTRACT = "contract"
@@ -60,19 +70,23 @@ class AssetBuilder:
         self._configured = configured
         self._errors = errors
 
-    def build(self, declaration: FunctionDeclaration | SqlDeclaration | ExternalDeclaration) -> Outcome:
+    def build(
+        self, declaration: FunctionDeclaration | SqlDeclaration | CommandDeclaration | ExternalDeclaration
+    ) -> Outcome:
         require_types(declaration.about)
         match declaration:
             case FunctionDeclaration():
                 return self._function(declaration)
             case SqlDeclaration():
                 return self._sql(declaration)
+            case CommandDeclaration():
+                return self._command(declaration)
             case _:
                 return self._external(declaration)
 
     def _function(self, declaration: FunctionDeclaration) -> Outcome:
         about, function = declaration.about, declaration.function
-        signature, errors = read_signature(function, about.place)
+        signature, errors = read_signature(function, about.place, batch=declaration.batch is True)
         self._errors.extend(errors)
         self._require_partitions(declaration, signature)
         inputs = tuple(self._input(about, given) for given in signature.inputs)
@@ -80,6 +94,8 @@ class AssetBuilder:
         interface = ["function in batches" if declaration.batch else "function", *map(_shape, inputs)]
         if signature.partition_parameter and about.partitions is not None:
             interface.append(f"partition as {signature.partition_parameter}, {about.partitions.window_rule}")
+        if signature.makes_value:
+            interface.append("makes a plain value")
         more = [*parameter_parts(values), *self._library_parts(about)]
         version = self._code.version(function, interface=interface, more=more)
         asset = self._asset(
@@ -90,7 +106,8 @@ class AssetBuilder:
             batch=declaration.batch,
             partition_parameter=signature.partition_parameter,
         )
-        runtime = Runtime(function=function, parameters=values, contract=self._contract(about))
+        contract = self._contract(about)
+        runtime = Runtime(synchronous(function), None, values, contract=contract, makes_value=signature.makes_value)
         return asset, runtime, (*inputs, *self._after(about, declaration.after)), version.parts
 
     def _require_partitions(self, declaration: FunctionDeclaration, signature: Signature) -> None:
@@ -105,6 +122,8 @@ class AssetBuilder:
             self._wrong(about, "a Sequence[Partition] is handed to batched functions only", "say batch=True")
         elif signature.partition_parameter and about.partitions is None:
             self._wrong(about, "a Partition parameter needs an asset with partitions", "give partitions=...")
+        if inspect.isasyncgenfunction(inspect.unwrap(declaration.function)) and not declaration.batch:
+            self._wrong(about, "an async generator yields many frames, but makes one cell", "return it, or batch=True")
 
     def _sql(self, declaration: SqlDeclaration) -> Outcome:
         about = declaration.about
@@ -122,8 +141,9 @@ class AssetBuilder:
             self._input(about, _table_input(table, declaration.upstreams.get(table, Upstream()))) for table in tables
         )
         query = normalised(declaration.query)
-        interface = ["query", *map(_shape, inputs)]
-        if "$partition_" in query and about.partitions is not None:
+        batch = self._batch_column(declaration, names)
+        interface = ["query" if batch is None else f"query in batches by {batch!r}", *map(_shape, inputs)]
+        if about.partitions is not None and (batch is not None or "$partition_" in query):
             interface.append(f"partition, {about.partitions.window_rule}")
         more = [
             code_part("query", "query", in_lines(query)),
@@ -131,9 +151,33 @@ class AssetBuilder:
             *self._library_parts(about),
         ]
         version = replace(self._code.version(interface=interface, more=more), libraries=("duckdb",))
-        asset = self._asset(about, AssetKind.SQL, version, parameters=values, query=declaration.query)
-        runtime = Runtime(query=in_fixed_order(declaration.query), parameters=values, contract=self._contract(about))
+        asset = self._asset(
+            about, AssetKind.SQL, version, parameters=values, query=declaration.query, batch=batch is not None
+        )
+        runtime = Runtime(
+            query=in_fixed_order(declaration.query),
+            parameters=values,
+            contract=self._contract(about),
+            batch_column=batch,
+        )
         return asset, runtime, (*inputs, *self._after(about, declaration.after)), version.parts
+
+    def _batch_column(self, declaration: SqlDeclaration, names: Sequence[str]) -> str | None:
+        """Return the column by which the query's partitions are told apart, None where there is a query for each."""
+        about, column = declaration.about, declaration.batch
+        if column is None:
+            if KEYS in names and about.partitions is not None:
+                remedy = 'use $partition_key, or make many partitions with one query: batch="column"'
+                self._wrong(about, f"the query is of one partition, and has no ${KEYS}", remedy)
+            return None
+        if not isinstance(column, str) or not column:
+            self._wrong(about, f"batch={column!r}", 'name a column of the result, as in batch="day"')
+            return None
+        if about.partitions is None:
+            self._wrong(about, f"batch={column!r} is for an asset with partitions", "give partitions, or leave it out")
+        for what, remedy in batch_mistakes(declaration.query, column, names):
+            self._wrong(about, what, remedy)
+        return column
 
     def _sql_parameters(self, declaration: SqlDeclaration, names: Sequence[str]) -> dict[str, object]:
         """Return the values of a query's own parameters."""
@@ -149,6 +193,21 @@ class AssetBuilder:
                 near = did_you_mean(name, names)
                 self._wrong(about, f"the query has no ${name}{near}", "use the parameter, or leave it out")
         return {**given, **self._overridden(about, given, {})}
+
+    def _command(self, declaration: CommandDeclaration) -> Outcome:
+        about = declaration.about
+        read = read_command(declaration, self._configured.file.parent)
+        for what, remedy in read.wrong:
+            self._wrong(about, what, remedy)
+        inputs = tuple(self._input(about, given) for given in read.inputs)
+        self._overridden(about, {}, {})
+        interface = [*read.lines, *(file_shape(each.name, each.columns, each.by_partition) for each in inputs)]
+        version = self._code.version(interface=interface, more=[*read.parts, *self._library_parts(about)])
+        partition = None if about.partitions is None else "partition"
+        asset = self._asset(about, AssetKind.COMMAND, version, partition_parameter=partition)
+        makes_value = read.command.output is None
+        runtime = Runtime(command=read.command, contract=self._contract(about), makes_value=makes_value)
+        return asset, runtime, (*inputs, *self._after(about, declaration.after)), version.parts
 
     def _external(self, declaration: ExternalDeclaration) -> Outcome:
         about = declaration.about

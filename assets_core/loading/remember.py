@@ -120,7 +120,8 @@ def keep(folder: Path, state: Path, configured: Configured, loaded: Loaded, watc
     # Folders that imports of libraries search are not looked at by the definitions themselves.
     searched = {*sys.path, *(os.path.dirname(path) for path in sys.path)} - {watch.root}
     folders = sorted(folder for folder in watch.folders if not _is_installed(folder) and folder not in searched)
-    sources = [file for file in files if file.endswith(".py")]
+    only_read = _only_read(loaded, watch.root)
+    sources = [file for file in files if file.endswith(".py") and file not in only_read]
     if watch.left_the_process or any(_is_unsteady(file) for file in sources) or _any_explicit(loaded.assets):
         target.unlink(missing_ok=True)
         return
@@ -138,6 +139,14 @@ def keep(folder: Path, state: Path, configured: Configured, loaded: Loaded, watc
     with suppress(OSError):  # it is a convenience: without it the next command loads the definitions
         write_note(state / _CODE_FILE, json.dumps(_code_document(loaded.parts)))
         write_note(target, json.dumps(document))
+
+
+def _only_read(loaded: Loaded, root: str) -> set[str]:
+    """Return the scripts of commands: they were read, and not run, so it does not matter what they call."""
+    counted = {
+        os.path.join(root, part.name) for parts in loaded.parts.values() for part in parts if part.kind == "file"
+    }
+    return counted - {str(getattr(module, "__file__", None)) for module in list(sys.modules.values())}
 
 
 def _code_document(parts: Mapping[AssetKey, Iterable[CodePart]]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from ..declare import Upstream, declared_key
 from ..errors import DefinitionError, Place, did_you_mean
 from ..model.asset import HandOff
 from ..model.partitions import Partition
+from .plain_types import is_plain, is_plain_for_each_partition, may_be_none
 
 _HAND_OFFS = {
     ("polars", "LazyFrame"): HandOff.POLARS_LAZY,
@@ -26,7 +27,8 @@ _HAND_OFFS = {
     ("_duckdb", "DuckDBPyRelation"): HandOff.DUCKDB,
     ("pandas", "DataFrame"): HandOff.PANDAS,
 }
-_ACCEPTED = ", ".join(hand_off.value for hand_off in HandOff)
+_TABLES = [hand_off.value for hand_off in HandOff if hand_off is not HandOff.VALUE]
+_ACCEPTED = f"{', '.join(_TABLES)}, a plain type such as str or dict[str, float]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +45,22 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What a function asks for; `hints` are the annotations of all its parameters."""
+    """What a function asks for; `hints` are the annotations of all its parameters.
+
+    `makes_value`: by its annotation it returns a plain value, of a batch one for each partition.
+    """
 
     inputs: tuple[Input, ...]
     partition_parameter: str | None
     batch_partitions: bool
     hints: Mapping[str, object] = field(default_factory=dict)
+    makes_value: bool = False
 
 
-def read_signature(function: Callable[..., object], place: Place) -> tuple[Signature, list[DefinitionError]]:
-    """Return what a function's parameters ask for, and everything that is wrong with them."""
+def read_signature(
+    function: Callable[..., object], place: Place, *, batch: bool = False
+) -> tuple[Signature, list[DefinitionError]]:
+    """Return what a function's parameters ask for and what it returns, and everything that is wrong with them."""
     errors: list[DefinitionError] = []
     try:
         hints = typing.get_type_hints(function, include_extras=True)
@@ -79,18 +87,25 @@ def read_signature(function: Callable[..., object], place: Place) -> tuple[Signa
         if annotation is Partition or _is_sequence_of_partition(annotation):
             partition_parameter, batch_partitions = name, annotation is not Partition
             continue
-        by_partition, annotation = _by_partition(annotation)
+        if is_plain(annotation):  # also a mapping of values: it is one value
+            by_partition, optional = False, optional or may_be_none(annotation)
+        else:
+            by_partition, annotation = _by_partition(annotation)
         hand_off = hand_off_of(annotation)
         if hand_off is None:
             errors.append(_unknown_hand_off(function, name, hints.get(name), place))
             continue
         upstream = name if declared.asset is None else declared_key(declared.asset)
         inputs.append(Input(name, upstream, declared, hand_off, by_partition, optional or by_partition))
-    return Signature(tuple(inputs), partition_parameter, batch_partitions, hints), errors
+    is_value = is_plain_for_each_partition if batch else is_plain
+    makes_value = "return" in hints and is_value(hints["return"])
+    return Signature(tuple(inputs), partition_parameter, batch_partitions, hints, makes_value), errors
 
 
 def hand_off_of(annotation: object) -> HandOff | None:
     """Return what an annotation asks to be handed, None where it is not one of the accepted types."""
+    if is_plain(annotation):
+        return HandOff.VALUE
     module, name = getattr(annotation, "__module__", ""), getattr(annotation, "__name__", "")
     return _HAND_OFFS.get((str(module).partition(".")[0], name))
 
@@ -125,7 +140,7 @@ def _by_partition(annotation: object) -> tuple[bool, object]:
 
 def _unknown_hand_off(function: Callable[..., object], name: str, annotation: object, place: Place) -> DefinitionError:
     shown = "has no annotation" if annotation is None else f"is annotated {inspect.formatannotation(annotation)}"
-    near = did_you_mean(inspect.formatannotation(annotation), [h.value for h in HandOff]) if annotation else ""
+    near = did_you_mean(inspect.formatannotation(annotation), _TABLES) if annotation else ""
     return DefinitionError(
         f"parameter {name!r} of {_name(function)} {shown}, which says nothing about how to hand data over{near}",
         place=place,

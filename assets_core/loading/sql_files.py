@@ -39,6 +39,7 @@ _MEMBERS: dict[str, type] = {
     "after": list,
     "upstreams": dict,
     "parameters": dict,
+    "batch": str,
     "libraries": list,
     "expires_after": str,
     "executor": str,
@@ -96,7 +97,9 @@ def read_sql_file(path: Path) -> SqlDeclaration | None:
     )
     # Lines of the query stay those of the file, so that an error in the SQL points at the right one.
     query = "\n" * text[: match.end()].count("\n") + text[match.end() :]
-    return SqlDeclaration(about, query, upstreams, header.get("after", ()), header.get("parameters", {}))
+    return SqlDeclaration(
+        about, query, upstreams, header.get("after", ()), header.get("parameters", {}), header.get("batch")
+    )
 
 
 def _parse(toml: str, place: Place) -> dict[str, Any]:

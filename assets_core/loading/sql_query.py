@@ -12,10 +12,11 @@ import duckdb
 import sqlglot
 from sqlglot import exp
 
-from ..errors import DefinitionError, Place
+from ..errors import DefinitionError, Place, did_you_mean
 
-GIVEN = ("partition_key", "partition_start", "partition_end")
-"""The parameters that every query has whose asset has partitions."""
+KEY, KEYS = "partition_key", "partition_keys"
+GIVEN = (KEY, "partition_start", "partition_end", KEYS)
+"""The parameters that queries have whose asset has partitions: its key where it is one, keys where they are many."""
 
 # What begins a line when a query is shown; words that belong to the one before go on in its line.
 _CLAUSES = re.compile(
@@ -60,6 +61,29 @@ def in_lines(query: str) -> str:
         depth += (word in ("(", "[", "{")) - (word in (")", "]", "}"))
         text, end, begun = text + gap + word, token.end + 1, word
     return text + query[end:]
+
+
+def batch_mistakes(query: str, column: str, names: Sequence[str]) -> list[tuple[str, str]]:
+    """Return what cannot be right about a query that makes many partitions, which `column` tells apart, with remedies.
+
+    `names` are those of its parameters. What only the engine knows, as the columns of *, is left to the run.
+    """
+    mistakes = []
+    if KEY in names:
+        what = f"one query makes many partitions by batch={column!r}, so there is no ${KEY}"
+        mistakes.append((what, f"use $partition_start and $partition_end, ${KEYS} (a list), or none of them"))
+    tree = sqlglot.parse_one(query, dialect="duckdb").unnest()
+    if not isinstance(tree, exp.Query):
+        return mistakes
+    if tree.args.get("limit") is not None or tree.args.get("offset") is not None:
+        what = f"LIMIT counts the rows of all partitions together, which batch={column!r} makes with one query"
+        mistakes.append((what, f"write QUALIFY row_number() OVER (PARTITION BY {column} ORDER BY ...) <= ..."))
+    columns = tree.named_selects
+    are_known = len(columns) == len(tree.selects) and all(columns) and not tree.is_star and not tree.args.get("by_name")
+    if are_known and column not in columns:
+        what = f"the query gives no column {column!r} to tell partitions apart by{did_you_mean(column, columns)}"
+        mistakes.append((what, f"name it in batch=, or select it: AS {column}"))
+    return mistakes
 
 
 def in_fixed_order(query: str) -> str:

@@ -20,10 +20,11 @@ from .partitions import Partitions, parse_partitions
 
 
 class AssetKind(StrEnum):
-    """How an asset comes to be: a Python function, a SQL query, or from outside (observed, not made)."""
+    """How an asset comes to be: by a Python function, a SQL query, a command, or from outside (observed, not made)."""
 
     FUNCTION = "function"
     SQL = "sql"
+    COMMAND = "command"
     EXTERNAL = "external"
 
 
@@ -36,6 +37,7 @@ class HandOff(StrEnum):
     ARROW_READER = "pyarrow.RecordBatchReader"
     DUCKDB = "duckdb.DuckDBPyRelation"
     PANDAS = "pandas.DataFrame"
+    VALUE = "value"
 
 
 @dataclass(frozen=True, slots=True)

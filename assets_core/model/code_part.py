@@ -12,9 +12,9 @@ from dataclasses import dataclass
 class CodePart:
     """One thing that counts: a function, class, global or module of the project, or what no syntax shows.
 
-    `kind`: `function`, `class`, `global`, `module`, `query`, `interface` (what the code is handed), `parameter` or
-    `library`. `text` is for reading: cut where it is very long, which its last line then says; None where it is not
-    known. `digest` is of all of it, and of the names of what it uses.
+    `kind`: `function`, `class`, `global`, `module`, `query`, `command`, `file`, `interface` (what the code is handed),
+    `parameter` or `library`. `text` is for reading: cut where it is very long, which its last line then says; None
+    where it is not known. `digest` is of all of it, and of the names of what it uses.
     """
 
     kind: str

@@ -88,4 +88,5 @@ kept AS (
 SELECT bitstring_agg(r.seq, 1::BIGINT, $last::BIGINT)
 FROM record AS r ANTI JOIN kept ON kept.seq = r.seq, old
 WHERE r.seq < old.end_seq AND r.kind IN ('claimed', 'found_fresh', 'skipped', 'blocked', 'failed', 'judged', 'materialized', 'published',
-    'observed', 'run_started', 'run_ended')
+    'observed', 'run_started', 'run_ended',
+    'attempt_failed', 'steered')

@@ -31,7 +31,8 @@ STATEMENTS = (
         f"""
         INSERT INTO materialized
         SELECT seq, "at", run, step, asset, partition, version, code_version, rows, bytes,
-            nullif(coalesce(file, ''), {_STANDARD_FILE}), position, seconds, {_lanes("file_digest", "file_digest")}
+            nullif(coalesce(file, ''), {_STANDARD_FILE}), position, seconds, {_lanes("file_digest", "file_digest")},
+            nullif(metadata, 'null')
         FROM materialized_now
         """,
     ),

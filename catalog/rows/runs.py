@@ -56,10 +56,10 @@ STATEMENTS = (
         WHEN MATCHED THEN UPDATE SET kind = s.kind, selection = s.selection, partitions = s.partitions,
             force = s.force, atomic = s.atomic, cells = s.cells, ended_at = NULL, state = 'running', made = NULL,
             fresh = NULL, failed = NULL, blocked = NULL, seconds = NULL, by_seq = s.by_seq, ended_seq = NULL,
-            plan = s.plan
+            plan = s.plan, continues = s.continues
         WHEN NOT MATCHED THEN INSERT VALUES (s.run, s.kind, s.selection, s.partitions, s.force, s.atomic, s.cells,
             s.first_at, NULL, 'running', NULL, NULL, NULL, NULL, NULL, s.by_seq, s.first_seq, NULL,
-            s.plan)
+            s.plan, s.continues)
         """,
     ),
     on(
@@ -87,8 +87,17 @@ STATEMENTS = (
         "failed",
         """
         INSERT INTO failure
-        SELECT seq, "at", run, step, asset, partition, error, message, traceback FROM failed_now
+        SELECT seq, "at", run, step, asset, partition, error, message, traceback, coalesce(attempt, 1) FROM failed_now
         """,
     ),
+    on(
+        "attempt_failed",
+        """
+        INSERT INTO failed_attempt
+        SELECT seq, "at", run, step, asset, partition, attempt, error, message, traceback, seconds, wait_seconds
+        FROM attempt_failed_now
+        """,
+    ),
+    on("steered", 'INSERT INTO steering SELECT seq, "at", run, action, value, reason FROM steered_now'),
     on("blocked", 'INSERT INTO block SELECT seq, "at", run, asset, unnest(cells), reason FROM blocked_now'),
 )

@@ -192,6 +192,15 @@ def failed(asset: str = "a", partition: str | None = None, *, message: str = "no
     }
 
 
+def attempt_failed(asset: str = "a", partition: str | None = None, *, attempt: int = 1, run: str = RUN) -> Fact:
+    _, payload = failed(asset, partition)
+    return "attempt_failed", {**payload, "run": run, "attempt": attempt, "wait_seconds": 2.5}
+
+
+def steered(action: str = "pause", value: object = None, run: str = RUN) -> Fact:
+    return "steered", {"run": run, "action": action, "value": value, "reason": "lunch"}
+
+
 def skipped(asset: str, cells: Iterable[str | None]) -> Fact:
     return "skipped", {"run": RUN, "asset": asset, "cells": list(cells)}
 
@@ -268,6 +277,10 @@ def _facts() -> st.SearchStrategy[Fact]:
         st.one_of(
             st.builds(judged, asset, partition, version, passed=st.booleans()),
             st.builds(claimed, asset, cells, run=run, step=step),
+            st.builds(attempt_failed, asset, partition, attempt=st.integers(1, 3), run=run),
+            st.builds(
+                steered, st.sampled_from(["pause", "concurrency", "dance"]), st.sampled_from([None, 8, "x"]), run
+            ),
             st.builds(run_started, run, cells=st.integers(0, 9)),
             st.builds(run_ended, run, state=st.sampled_from(["done", "failed"])),
             st.builds(declared, asset, st.sampled_from([[("up", "a")], [("up", "b")], []]), line=st.integers(1, 3)),

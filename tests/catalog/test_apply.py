@@ -135,6 +135,10 @@ def test_every_record_of_a_run_lands_in_its_tables(tmp_path: Path) -> None:
         ("pruned", {"before": "2020", "segments": [["1", 9, 3]], "reason": "retention"}),  # 19
         ("loss_accepted", {"first": 3, "last": 4, "reason": "disk"}),  # 20
         run_ended(state="failed"),  # 21
+        ("attempt_failed", {"run": RUN, "step": 3, "asset": "a", "partition": "p6", "error": "OSError",
+                            "message": "busy", "traceback": "line 2", "attempt": 2, "seconds": 0.5,
+                            "wait_seconds": 1.25}),  # 22
+        ("steered", {"run": RUN, "action": "concurrency", "value": 8, "reason": "night"}),  # 23
     ]  # fmt: skip
     nine = datetime.fromisoformat("2026-01-31T09:00:00")
     eight = datetime.fromisoformat("2026-01-31T08:00:00")
@@ -143,11 +147,11 @@ def test_every_record_of_a_run_lands_in_its_tables(tmp_path: Path) -> None:
     secret = digest("not published")
     with _index() as connection:
         lines = _lines(tmp_path, facts)
-        assert apply(connection, lines).seq == 21
+        assert apply(connection, lines).seq == 23
         found = _tables(connection)
         end = lines[-1].after
         assert found.pop("meta") == [
-            (SCHEMA_VERSION, 21, end.digest.hex(), end.segment, end.offset, duckdb.__version__),
+            (SCHEMA_VERSION, 23, end.digest.hex(), end.segment, end.offset, duckdb.__version__),
         ]
         assert position(connection) == lines[-1].after
         declarations = found.pop("declaration")
@@ -157,7 +161,7 @@ def test_every_record_of_a_run_lands_in_its_tables(tmp_path: Path) -> None:
         ]
         assert _rows(connection, "SELECT document->>'query' FROM declaration WHERE asset = 'a'") == [("SELECT 1",)]
         records = found.pop("record")
-        assert [row[0] for row in records] == list(range(1, 22))
+        assert [row[0] for row in records] == list(range(1, 24))
         assert {row[1:3] for row in records} == {(nine, 1)}
         assert [row[3] for row in records] == [line.kind for line in lines]
         assert found == {
@@ -166,7 +170,8 @@ def test_every_record_of_a_run_lands_in_its_tables(tmp_path: Path) -> None:
             ],
             "other_record": [],
             "run": [
-                (RUN, "materialize", "*", None, False, False, 1, nine, nine, "failed", 1, 2, 3, 4, 1.5, 1, 4, 21, None)
+                (RUN, "materialize", "*", None, False, False, 1, nine, nine, "failed", 1, 2, 3, 4, 1.5, 1, 4, 21,
+                 None, None)
             ],
             "claim": [
                 (6, RUN, STEP, "a", 1, eight),
@@ -174,8 +179,8 @@ def test_every_record_of_a_run_lands_in_its_tables(tmp_path: Path) -> None:
                 (10, RUN, 3, "a", 2, eight),
             ],
             "materialized": [
-                (7, nine, RUN, STEP, "a", "p1", made, code, 3, 300, None, 1, 0.25, *_lanes(digest("bytes"))),
-                (17, nine, RUN, STEP, "a", "p2", secret, code, 3, 300, "elsewhere", 1, 0.25, None, None),
+                (7, nine, RUN, STEP, "a", "p1", made, code, 3, 300, None, 1, 0.25, *_lanes(digest("bytes")), None),
+                (17, nine, RUN, STEP, "a", "p2", secret, code, 3, 300, "elsewhere", 1, 0.25, None, None, None),
             ],
             "unpublished": [(17, 5, "daily", *_lanes(secret), *recipe, None, None, *code_lanes)],
             "materialization_input": [(7, "up", "up", 4, 5, _lanes(digest("read"))[0])],
@@ -199,7 +204,9 @@ def test_every_record_of_a_run_lands_in_its_tables(tmp_path: Path) -> None:
                 (8, nine, RUN, STEP, "a", "p1", 7, None, "id is unique", "error", True, None, "", "[]",
                  '{"share":0.5}')
             ],
-            "failure": [(11, nine, RUN, OTHER_STEP, "a", "p2", "StepError", "no", "line 1")],
+            "failure": [(11, nine, RUN, OTHER_STEP, "a", "p2", "StepError", "no", "line 1", 1)],
+            "failed_attempt": [(22, nine, RUN, 3, "a", "p6", 2, "OSError", "busy", "line 2", 0.5, 1.25)],
+            "steering": [(23, nine, RUN, "concurrency", 8, "night")],
             "skip": [(12, nine, RUN, "a", key, key, None, None, None, False) for key in ("p3", "p4")],
             "comparison": [],
             "comparison_input": [],
@@ -307,7 +314,7 @@ def test_a_record_that_was_pruned_is_passed_over(tmp_path: Path) -> None:
 
 def test_a_payload_without_its_members_is_applied_as_far_as_it_goes(tmp_path: Path) -> None:
     kinds = sorted(KINDS)
-    assert len(kinds) == 23
+    assert len(kinds) == 25
     facts: list[Fact] = [(kind, {}) for kind in kinds]
     facts += [("materialized", {"asset": ["a"], "token": "xyz", "rows": "many", "inputs": [["up"]], "columns": "no"})]
     facts += [materialized()]

@@ -22,6 +22,7 @@ from catalog_facts import (
     RUN,
     SESSION,
     Fact,
+    attempt_failed,
     claimed,
     declared,
     digest,
@@ -33,6 +34,7 @@ from catalog_facts import (
     rolled_back,
     run_ended,
     run_started,
+    steered,
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -207,6 +209,16 @@ def test_the_making_of_old_versions_loses_its_texts_and_nothing_else_changes(sta
     assert_proved(state, pruned.dropped)
     assert root is not None
     assert drop(state, journal, times[-1]).dropped == 0
+
+
+def test_what_was_tried_again_and_what_was_asked_of_old_runs_loses_its_text(state: Path) -> None:
+    run = "00000000-0000-4000-8000-000000000000"  # the first of them
+    tried: list[Fact] = [attempt_failed(run=run), steered(run=run)]
+    journal, times = written(state, [*rebuilds(1), tried, *rebuilds()])
+    before = answers(state)
+    drop(state, journal, times[-1])
+    assert answers(state) == before
+    assert {record.kind for record in texts(state).values()}.isdisjoint({"attempt_failed", "steered"})
 
 
 def test_what_is_kept_can_still_be_proved_to_a_stranger_and_what_is_not_cannot(state: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from typer.main import get_command
 
 from assets_core.cli import app
+from assets_core.declare import Handled
 from assets_core.materialize import materialize, plan
 from assets_core.planning.staleness import Cause
 from assets_core.project import find_project
@@ -50,11 +51,29 @@ def test_the_examples_of_declaring_load_and_run(tmp_path: Path) -> None:
     assert {"orders", "revenue", "week", "finance/best", "total", "prices", "price_list", "weather"} <= set(
         project.graph.assets
     )
-    result = materialize(project, "+week or +finance/best or total or price_list or weather", None)
+    result = materialize(
+        project, "+week or +finance/best or total or price_list or weather or finance/daily or +receipt", None
+    )
     assert result.failures == []
     assert result.blocked == 0
     assert [warned.check.message for warned in result.warned] == ["1 products"]
-    assert plan(find_project(tmp_path), "+week or +finance/best or total or price_list or weather").stale == 0
+    assert (
+        plan(
+            find_project(tmp_path),
+            "+week or +finance/best or total or price_list or weather or finance/daily or +receipt",
+        ).stale
+        == 0
+    )
+
+
+def test_the_examples_of_running_run(tmp_path: Path) -> None:
+    write_project(ROOT / "docs/running.md", tmp_path)
+    result = materialize(find_project(tmp_path))
+    assert (result.made, result.failed) == (14, 0)
+    handling = find_project(tmp_path).graph.assets["rates"].handling  # type: ignore[index]
+    text = (ROOT / "docs/running.md").read_text(encoding="utf-8")
+    assert handling.pool == "warehouse"
+    assert [name for name in Handled.__annotations__ if f"`{name}`" not in text] == []
 
 
 def test_the_ten_line_verifier_of_the_journal_accepts_ours_and_sees_a_change(tmp_path: Path) -> None:
@@ -87,7 +106,7 @@ def test_every_command_is_in_the_readme_and_every_json_shape_is_documented() -> 
     names = []
     for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]  # a group has commands
         names += [f"{name} {part}" for part in getattr(command, "commands", {})] or [name]
-    assert len(names) == 27
+    assert len(names) == 32
     for name in names:
         assert f"`assets {name}" in readme, name
         assert f"`assets {name}" in shapes, name

@@ -50,7 +50,7 @@ def test_the_commands_of_the_page_on_operating_work_in_order(tmp_path: Path) -> 
     run("assets materialize")
     (project / "definitions" / "assets.py").write_text(DEFINITIONS.replace("RATE = 1", "RATE = 2") + DYNAMIC)
     commands = [line for block in blocks(PAGE, "sh") for line in block.splitlines()]
-    assert len(commands) == 17
+    assert len(commands) == 19
     for command in commands:
         assert command.startswith("assets ")
         if "restore" in command:

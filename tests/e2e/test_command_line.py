@@ -21,7 +21,7 @@ COMMANDS = [
     ("backfill",),
     ("status",),
     ("explain",),
-    ("runs",),
+    ("logs",),
     ("show",),
     ("query",),
     ("diff",),
@@ -29,10 +29,12 @@ COMMANDS = [
     ("rollback",),
     ("gc",),
     *(("partitions", command) for command in ("list", "add", "remove")),
+    ("runs",),
+    *(("runs", command) for command in ("pause", "resume", "cancel", "concurrency", "retry")),
     *(("audit", command) for command in ("verify", "anchor", "prove", "key", "skips")),
     *(("catalog", command) for command in ("tables", "query", "rebuild", "compact", "backup", "restore")),
 ]
-RUN = {"run", "made", "fresh", "failed", "blocked", "withheld", "seconds"}
+RUN = {"run", "made", "fresh", "failed", "blocked", "withheld", "retried", "left", "seconds"}
 ASSETS = """
     import polars as pl
     from assets_core import DailyPartitions, MonthlyPartitions, Partition, StaticPartitions, asset, sql_asset
@@ -158,7 +160,9 @@ def test_json_of_explain_runs_and_list_has_the_documented_members(made: Project)
     told = made.must("explain", "days@2024-01-01", "--json").value
     assert told.keys() >= words("cell asset partition state causes inputs version rows made checks failure")
     (run, *_) = made.must("runs", "--json").value
-    assert run.keys() == words("run kind selection partitions state cells made fresh failed blocked started seconds by")
+    assert run.keys() == words(
+        "run kind selection partitions state cells made fresh failed blocked started seconds by continues"
+    )
     (asset,) = made.must("list", "regions", "--json").value
     assert asset.keys() >= words("asset kind file line code_version partitions upstreams checks owners")
     assert (asset["file"], asset["line"]) == ("definitions/assets.py", 10)

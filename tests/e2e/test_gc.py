@@ -214,16 +214,13 @@ def test_an_unpublished_cell_of_a_run_at_work_is_kept(made: Project) -> None:
 KILLED = """
 import os, signal
 from assets_core.cli import main
-from assets_core.keeping import collect
+from assets_core.io.local_folder import LocalFolder
 left = {left}
-remove = collect._remove
-def remove_some(path):
-    global left
-    if left == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    left -= 1
-    remove(path)
-collect._remove = remove_some
+remove = LocalFolder.remove
+def remove_some(self, files):
+    remove(self, files[:left])
+    os.kill(os.getpid(), signal.SIGKILL)
+LocalFolder.remove = remove_some
 main()
 """
 

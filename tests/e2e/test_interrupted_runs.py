@@ -143,6 +143,7 @@ def test_ctrl_c_lets_running_steps_end_keeps_what_was_made_and_the_next_run_resu
     wait_until(lambda: gate.reached and len(days.published()) == 10, process)
     process.send_signal(signal.SIGINT)
     assert process.stderr is not None
+    assert process.stderr.readline().endswith(f": {CELLS} cells to see to\n")
     assert process.stderr.readline() == "stopping: running steps end first; once more to stop at once\n"
     gate.open()
     outcome = ended(process)
@@ -175,7 +176,8 @@ def test_a_second_ctrl_c_ends_the_process_at_once_and_nothing_is_lost(days: Proj
     wait_until(lambda: gate.reached and len(days.published()) == 10, process)
     process.send_signal(signal.SIGINT)
     assert process.stderr is not None
-    process.stderr.readline()
+    while not process.stderr.readline().startswith("stopping: "):
+        pass
     process.send_signal(signal.SIGINT)
     assert ended(process).code == 130  # although no day was let pass
     gate.open()

@@ -56,7 +56,15 @@ def plan_of(
 
 
 def taken(queue: StepQueue, limit: int = 1) -> list[Cell]:
-    return [(str(of.key), ordinal) for of, ordinals in queue.take(limit) for ordinal in ordinals.tolist()]
+    left = limit
+
+    def room(_: Asset, number: int) -> int | None:
+        nonlocal left
+        found = min(left, number)
+        left -= found
+        return found if left + found else None
+
+    return [(str(of.key), ordinal) for of, ordinals in queue.take(room) for ordinal in ordinals.tolist()]
 
 
 def settle(queue: StepQueue, *cells: Cell) -> None:

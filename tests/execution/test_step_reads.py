@@ -14,6 +14,7 @@ import pytest
 
 from assets_core.errors import Place
 from assets_core.execution.step import Source, StepOutcome, Work, WorkInput, Workshop, run_step
+from assets_core.io.local_folder import LocalFolder
 from assets_core.io.manager import Reference
 from assets_core.io.memory import RecentTables
 from assets_core.io.parquet_store import ParquetStore
@@ -31,7 +32,7 @@ TABLE = pa.table({"a": [1, 2, 3], "b": [3, 2, 1], "c": ["x", "y", "z"]})
 
 @pytest.fixture
 def workshop(tmp_path: Path) -> Iterator[Workshop]:
-    store = ParquetStore(tmp_path / "data", tmp_path / "staging", 1 << 20)
+    store = ParquetStore(LocalFolder(tmp_path / "data"), tmp_path / "staging", 1 << 20)
     with duckdb.connect() as connection:
         yield Workshop(store, RecentTables(1 << 20), {}, connection)
 
@@ -85,7 +86,7 @@ def test_a_large_file_is_followed_as_exactly(workshop: Workshop) -> None:
     assert outcome.reads == {"up": ColumnsRead(("b", "c"), True)}
 
 
-@pytest.mark.parametrize("hand_off", [form for form in HandOff if form is not HandOff.POLARS_LAZY])
+@pytest.mark.parametrize("hand_off", [form for form in HandOff if form not in (HandOff.POLARS_LAZY, HandOff.VALUE)])
 def test_every_other_form_is_read_whole(workshop: Workshop, stored: Reference, hand_off: HandOff) -> None:
     def first(up: Any) -> Any:
         return up[["a"]] if isinstance(up, pd.DataFrame) else up

@@ -52,7 +52,9 @@ def test_to_accept_none_counts_as_code(tmp_path: Path) -> None:
     assert len(versions) == 2
 
 
-@pytest.mark.parametrize("annotation", ["pl.DataFrame | pl.LazyFrame", "pl.DataFrame | pl.LazyFrame | None", "None"])
+@pytest.mark.parametrize(
+    "annotation", ["pl.DataFrame | pl.LazyFrame", "pl.DataFrame | pl.LazyFrame | None", "str | pl.DataFrame"]
+)
 def test_an_annotation_of_several_hand_offs_is_refused(tmp_path: Path, annotation: str) -> None:
     project = project_with(tmp_path, f"{UP}\n@asset()\ndef down(up: {annotation}) -> pl.DataFrame: ...\n")
     with pytest.raises(DefinitionErrors) as caught:

@@ -219,7 +219,7 @@ def test_what_a_text_spells(text: str, tree: Selection) -> None:
         ("a b-c", 2, "'b-c' is not an asset key", "letters"),
         ("a tags:x", 2, "'tags' (did you mean 'tag'?)", "tag:, owner:, group:, kind:, state:"),
         ("tag:", 0, "tag: names nothing", "tag:x"),
-        ("kind:sqll", 0, "no kind 'sqll' (did you mean 'sql'?)", "function, sql, external"),
+        ("kind:sqll", 0, "no kind 'sqll' (did you mean 'sql'?)", "function, sql, command, external"),
         ("state:stale|mising", 0, "no state 'mising' (did you mean 'missing'?)", "stale, missing, fresh, failed"),
         ("state:stale|", 0, "no state ''", "stale, missing, fresh, failed"),
         ("a cuase:missing", 2, "'cuase' (did you mean 'cause'?)", "changed-since:"),
