@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.up-to-date
 OLDEST_DUCKDB := $(VENV)/duckdb-1.5
 
-.PHONY: setup oldest-duckdb demo test check lock bench bench-catalog bench-planner bench-peers bench-handoff bench-backfill bench-many-cells soak faults clean
+.PHONY: setup oldest-duckdb demo test check lock bench bench-catalog bench-planner bench-peers bench-handoff bench-backfill bench-many-cells soak faults faults-network chaos clean
 
 setup: $(STAMP)
 
@@ -89,3 +89,11 @@ faults: setup
 	$(BIN)/python tests/faults/every_call.py
 	$(BIN)/python tests/faults/damages.py --cases 1000
 	$(BIN)/python tests/faults/many_processes.py --seconds 60 --writers 8 --readers 8
+
+# A Dask worker behind a network that goes away, between two network namespaces. As root, where there is ip.
+faults-network: setup
+	$(BIN)/python tests/faults/network_namespaces.py
+
+# Ten minutes: workers, coordinators and schedulers are killed and paused, the disk is full for a while, sources change.
+chaos: setup
+	$(BIN)/python tests/faults/chaos.py --seconds 600

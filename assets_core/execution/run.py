@@ -107,6 +107,7 @@ class Coordinator:
         self._teller = Teller(run, plan.world, store, self._prepare, lineage)
         self._given: dict[tuple[int, int], Work] = {}  # by step and attempt: what is not back yet
         self._given_to: Counter[str] = Counter()  # by name of the executor
+        self._pooled: Counter[str] = Counter()  # those of them that hold slots of a pool
         self._held: list[Work] = []  # claimed, but there was no room, or the run is paused
         self._delayed: list[tuple[float, AssetKey, int]] = []  # to be tried again, and when, as a heap
         self._attempts: dict[tuple[AssetKey, int], int] = {}  # that have failed, of cells that are tried again
@@ -359,13 +360,17 @@ class Coordinator:
     def _rooms(self) -> Callable[[Asset, int], int | None]:
         """Return what tells how many steps of an asset may be given out now; None where none of any asset may."""
         rooms = {name: self._executors.room(name, self._given_to[name]) for name in self._places}
+        # A step that waits in an executor's backlog would keep a slot from other runs: so no more of them than can run.
+        pooled = {name: self._executors.get(name).slots - self._pooled[name] for name in self._places}
 
         def room(asset: Asset, number: int) -> int | None:
             if not any(rooms.values()):
                 return None
             name = self._executors.name_of(asset)
-            found = self._limits.room(asset, min(number, rooms[name]))
+            number = min(number, rooms[name])
+            found = self._limits.room(asset, min(number, pooled[name]) if asset.handling.pool else number)
             rooms[name] -= found
+            pooled[name] -= found if asset.handling.pool else 0
             return found
 
         return room
@@ -375,7 +380,8 @@ class Coordinator:
             self._held.append(work)
             return
         self._given[work.step, work.attempt] = work
-        self._given_to[self._executors.name_of(work.asset)] += 1
+        self._given_to[name := self._executors.name_of(work.asset)] += 1
+        self._pooled[name] += work.asset.handling.pool is not None
         self._executors.submit(work)
 
     def _recall(self) -> list[Work]:
@@ -386,7 +392,8 @@ class Coordinator:
         """Note that a step has come back; False where it is not waited for."""
         if self._given.pop((work.step, work.attempt), None) is None:
             return False
-        self._given_to[self._executors.name_of(work.asset)] -= 1
+        self._given_to[name := self._executors.name_of(work.asset)] -= 1
+        self._pooled[name] -= work.asset.handling.pool is not None
         self._limits.end(work)
         return True
 
