@@ -1,8 +1,8 @@
 """Runs on every executor are disturbed at random: does the result equal an undisturbed run?
 
 `python tests/faults/chaos.py --seconds 60` prints what was done and what was wrong afterwards; it ends with 1 where
-anything was. Workers and coordinators are killed and paused, the disk is full for a while, sources change. test_chaos.py has it
-run for some seconds; what must hold is in chaos_judged.py.
+anything was. Workers and coordinators are killed and paused, the disk is full for a while, sources change.
+test_chaos.py has it run for some seconds; what must hold is in chaos_judged.py.
 """
 
 from __future__ import annotations
