@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from ..errors import UserError
-from ..execution.secrets import masked
+from ..steps.secrets import masked
 from ..version import __version__
 
 app = typer.Typer(

@@ -1,1 +1,1 @@
-"""Run a plan: the coordinator, the steps, and where steps run."""
+"""The coordinator of a run: what may start, what is written about it. How a step is made, it does not know."""

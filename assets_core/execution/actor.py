@@ -17,8 +17,8 @@ from catalog.records import Tail
 from catalog.signing import Signer
 
 from ..project import Project
+from ..steps.secrets import masked
 from ..version import __version__
-from .secrets import masked
 
 
 def signing_key(project: Project) -> Path | None:

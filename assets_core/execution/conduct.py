@@ -17,6 +17,11 @@ from catalog.records import Line, Tail
 from catalog.segments import read
 
 from ..errors import TakenOver, UserError
+from ..executors.executor import Deliver, Executor
+from ..executors.executors import Executors
+from ..executors.in_process import Threads
+from ..executors.processes import Processes
+from ..executors.workplace import Setup, opened, setup_of
 from ..io.parquet_store import ParquetStore
 from ..lineage.recorded import SqlLineage
 from ..lineage.relay import Relay
@@ -33,17 +38,12 @@ from ..project import Project, Settings
 from . import facts
 from .actor import open_journal
 from .code_facts import unrecorded_code
-from .executor import Deliver, Executor
-from .executors import Executors
 from .followers import Followers
-from .in_process import Threads
 from .lease import Lease, is_alive, sweep
 from .limits import Limits, Pools
 from .others import OtherRuns
-from .processes import Processes
 from .run import Coordinator, Listeners, Neighbours
 from .skip_facts import found_fresh
-from .workplace import Setup, opened, setup_of
 
 
 def conduct(
@@ -119,7 +119,7 @@ def conduct(
 
 def _on_dask(setup: Setup, settings: Settings, deliver: Deliver) -> Executor:
     try:
-        from .on_dask import OnDask  # of an extra
+        from ..executors.on_dask import OnDask  # of an extra
     except ImportError as error:
         raise UserError(
             f"the executor dask needs the package distributed, which cannot be imported: {error}",

@@ -17,7 +17,7 @@ from catalog.errors import disk_errors
 
 from ..model.asset import Asset
 from ..model.keys import AssetKey
-from .step import Work
+from ..steps.step import Work
 
 Slots = tuple[int, ...]
 """Descriptors of locked files."""

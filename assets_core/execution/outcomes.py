@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..executors.executor import CANCELLED
 from ..io.manager import Stored
 from ..io.parquet_store import ParquetStore
 from ..lineage.recorded import SqlLineage
 from ..model.keys import AssetKey, Cell, PartitionKey
 from ..model.run import Failure, Warned
 from ..planning.world import World
+from ..steps.step import CellOutcome, StepOutcome
 from . import facts
-from .executor import CANCELLED
 from .prepare import Preparation
-from .step import CellOutcome, StepOutcome
 
 
 @dataclass(slots=True)

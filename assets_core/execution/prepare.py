@@ -22,9 +22,9 @@ from ..planning.observe import source_path
 from ..planning.spelling import in_order
 from ..planning.state import AssetState
 from ..planning.world import World
+from ..steps.step import Source, Work, WorkInput
 from ..versions.recipe import Ordinals, lanes_text, recipe
 from .facts import Claim
-from .step import Source, Work, WorkInput
 
 
 @dataclass(slots=True)

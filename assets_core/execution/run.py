@@ -25,6 +25,7 @@ from catalog.journal import Journal
 from catalog.records import Line, Record
 
 from ..errors import Busy
+from ..executors.executors import Executors
 from ..io.parquet_store import ParquetStore
 from ..lineage.recorded import SqlLineage
 from ..model.asset import Asset
@@ -34,9 +35,9 @@ from ..planning.digests import Digests
 from ..planning.observe import Observation
 from ..planning.plan import Plan, first_gap
 from ..planning.staleness import Cause, own_causes
+from ..steps.step import StepOutcome, Work
 from ..versions.recipe import Ordinals
 from . import facts
-from .executors import Executors
 from .interrupt import StopRequest
 from .limits import Limits
 from .others import OtherRuns
@@ -45,7 +46,6 @@ from .prepare import Preparation, scheme_of
 from .queue import StepQueue
 from .skip_facts import skip_facts
 from .steering import Steering
-from .step import StepOutcome, Work
 
 _WAIT_SECONDS = 0.2  # how soon a request to stop is seen
 _GROUP_SECONDS = 0.02  # how long a finished step waits for others to share its fsync with

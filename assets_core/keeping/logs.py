@@ -1,6 +1,6 @@
 """What the steps of a run said: read from the files that every process of the run has written, in the order of time.
 
-Called by `assets logs`. Lines are picked by their bytes, as `execution/logs.py` writes them, and only those that are
+Called by `assets logs`. Lines are picked by their bytes, as `steps/logs.py` writes them, and only those that are
 wanted are read as JSON. It must not know how they are shown.
 """
 

@@ -1,6 +1,6 @@
 """Read the declaration of a command: its arguments with their placeholders, what it may see, what counts as its code.
 
-Called by `builder.py`; `execution/command.py` runs what this returns. It must not know other assets.
+Called by `builder.py`; `steps/command.py` runs what this returns. It must not know other assets.
 """
 
 from __future__ import annotations

@@ -132,13 +132,13 @@ def test_lines_are_picked_by_cell_level_text_attempt_time_and_number(saying: Pro
 def test_a_failure_says_where_to_look_and_ours_is_hidden_unless_asked_for(saying: Project) -> None:
     err = saying.run("materialize", "one").err
     assert f"assets logs {last_run(saying)[:8]} one@b\n" in err
-    assert "execution/step.py" not in err
+    assert "steps/step.py" not in err
     short = saying.must("logs", last_run(saying)[:8], "one@b", "--level", "error").out
     assert "there is no b" in short
     assert "definitions/assets.py" in short
-    assert "execution/step.py" not in short
+    assert "steps/step.py" not in short
     full = saying.must("logs", last_run(saying)[:8], "one@b", "--level", "error", "--full-traceback").out
-    assert "execution/step.py" in full
+    assert "steps/step.py" in full
     assert "there is no b" in full
 
 

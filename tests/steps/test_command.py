@@ -25,13 +25,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets_core.errors import CommandFailed, OutputError
-from assets_core.execution.command import CommandCall, file_name, result_of_command
-from assets_core.execution.command_process import RunningCommands
-from assets_core.execution.reported import LINES, Reported
 from assets_core.io.inputs import MemoryInput, ParquetInput
 from assets_core.loading.commands import Argument, Command
 from assets_core.model.keys import PartitionKey
 from assets_core.model.partitions import Partition
+from assets_core.steps.command import CommandCall, file_name, result_of_command
+from assets_core.steps.command_process import RunningCommands
+from assets_core.steps.reported import LINES, Reported
 
 ROOT = Path(__file__).parents[2]
 TABLE = pa.table({"n": [1, 2], "t": ["a", None]})

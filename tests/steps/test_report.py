@@ -18,9 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets_core import report
-from assets_core.execution.reported import METADATA_BYTES, Reported
 from assets_core.materialize import materialize
 from assets_core.project import find_project
+from assets_core.steps.reported import METADATA_BYTES, Reported
 
 FILE = Path(report.__file__)
 TEXT = st.text(st.characters(codec="utf-8"))

@@ -15,7 +15,6 @@ import pyarrow as pa
 import pytest
 
 from assets_core.errors import Place
-from assets_core.execution.step import StepOutcome, Work, Workshop, run_step
 from assets_core.io.local_folder import LocalFolder
 from assets_core.io.manager import Reference
 from assets_core.io.memory import RecentTables
@@ -25,6 +24,7 @@ from assets_core.model.asset import Asset, AssetKind, HandOff
 from assets_core.model.checks import Check, Severity
 from assets_core.model.keys import AssetKey
 from assets_core.model.partitions import StaticPartitions
+from assets_core.steps.step import StepOutcome, Work, Workshop, run_step
 
 KEYS = [f"k{n:02}" for n in range(30)]
 PARTITIONS = StaticPartitions(KEYS)

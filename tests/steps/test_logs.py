@@ -23,17 +23,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets_core.execution.capture import capturing
 from assets_core.execution.conduct import parquet_store
-from assets_core.execution.logs import CHARACTERS, LAST_LINES, LINE_CHARACTERS, LINES, Attempt, Logbook, note_failure
-from assets_core.execution.processes import Processes
-from assets_core.execution.secrets import masked, masked_values
-from assets_core.execution.step import StepOutcome, Work
-from assets_core.execution.workplace import setup_of
+from assets_core.executors.processes import Processes
+from assets_core.executors.workplace import setup_of
 from assets_core.keeping.logs import Wanted, lines
 from assets_core.model.keys import AssetKey, PartitionKey, cell
 from assets_core.model.partitions import Partition
 from assets_core.project import Project, find_project
+from assets_core.steps.capture import capturing
+from assets_core.steps.logs import CHARACTERS, LAST_LINES, LINE_CHARACTERS, LINES, Attempt, Logbook, note_failure
+from assets_core.steps.secrets import masked, masked_values
+from assets_core.steps.step import StepOutcome, Work
 
 SECRET = "hunter2-Ünder|cover"  # noqa: S105  # not one
 
@@ -123,7 +123,7 @@ def test_logging_is_as_it_was_when_the_last_run_is_over(tmp_path: Path) -> None:
 
 def test_a_warning_outside_of_steps_is_printed_where_nobody_has_set_logging_up(tmp_path: Path) -> None:
     code = (
-        "import logging, pathlib, sys\nfrom assets_core.execution.capture import capturing\n"
+        "import logging, pathlib, sys\nfrom assets_core.steps.capture import capturing\n"
         "with capturing(pathlib.Path(sys.argv[1])):\n"
         "    logging.getLogger('mine').warning('heard')\n    logging.getLogger('mine').info('not heard')\n"
         "logging.getLogger('mine').info('nor this')\n"
@@ -293,7 +293,7 @@ def test_a_disk_that_is_full_fails_no_step_and_is_told_once(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return write(descriptor, content[:left])
 
-    monkeypatch.setattr("assets_core.execution.logs.os.write", write_some)
+    monkeypatch.setattr("assets_core.steps.logs.os.write", write_some)
     with capturing(tmp_path / "run") as book:
         for number in range(4):
             with attempt(book, step=number):

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets_core.errors import OutputError
-from assets_core.execution.partition_rows import rows_by_partition
 from assets_core.model.partitions import (
     DailyPartitions,
     HourlyPartitions,
@@ -19,6 +18,7 @@ from assets_core.model.partitions import (
     StaticPartitions,
     TimePartitions,
 )
+from assets_core.steps.partition_rows import rows_by_partition
 
 ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "America/Sao_Paulo"]
 NOW = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)

@@ -23,15 +23,16 @@ from executor_contract import Bench, Kind, Pipes, bench, is_alive, write_project
 from moto.server import ThreadedMotoServer
 
 from assets_core.errors import AssetsError, UserError
-from assets_core.execution import conduct, on_dask, on_dask_worker
-from assets_core.execution.executor import CANCELLED, WORKER_DIED
-from assets_core.execution.on_dask import OnDask
-from assets_core.execution.on_dask_cluster import OwnCluster
-from assets_core.execution.wire import work_to_json
-from assets_core.execution.workplace import Setup
+from assets_core.execution import conduct
+from assets_core.executors import on_dask, on_dask_worker
+from assets_core.executors.executor import CANCELLED, WORKER_DIED
+from assets_core.executors.on_dask import OnDask
+from assets_core.executors.on_dask_cluster import OwnCluster
+from assets_core.executors.workplace import Setup
 from assets_core.materialize import materialize
 from assets_core.model.run import RunResult
 from assets_core.project import find_project
+from assets_core.steps.wire import work_to_json
 from catalog.segments import read
 
 DAYS = """
@@ -281,8 +282,8 @@ def test_a_project_elsewhere_needs_data_that_is_not_in_the_project(opened: Bench
 
 def test_without_the_package_the_extra_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
-    monkeypatch.delitem(sys.modules, "assets_core.execution.on_dask")
-    monkeypatch.delattr("assets_core.execution.on_dask")
+    monkeypatch.delitem(sys.modules, "assets_core.executors.on_dask")
+    monkeypatch.delattr("assets_core.executors.on_dask")
     with pytest.raises(UserError, match=r"pip install 'assets-core\[dask\]'"):
         materialize(find_project(root), "given", executor="dask")
 

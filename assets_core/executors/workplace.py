@@ -23,9 +23,9 @@ from ..loading.runtime import Runtime
 from ..model.asset import Asset
 from ..model.keys import AssetKey
 from ..project import STATE_FOLDER, Project, find_project
-from .capture import capturing
-from .step import Workshop
-from .wire import definitions_changed
+from ..steps.capture import capturing
+from ..steps.step import Workshop
+from ..steps.wire import definitions_changed
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ import pyarrow as pa
 import pytest
 
 from assets_core.errors import Place
-from assets_core.execution.step import Source, StepOutcome, Work, WorkInput, Workshop, run_step
 from assets_core.io.local_folder import LocalFolder
 from assets_core.io.manager import Reference
 from assets_core.io.memory import RecentTables
@@ -25,6 +24,7 @@ from assets_core.model.asset import Asset, AssetKind, HandOff
 from assets_core.model.keys import AssetKey, PartitionKey
 from assets_core.model.partitions import Partition
 from assets_core.model.reads import ColumnsRead
+from assets_core.steps.step import Source, StepOutcome, Work, WorkInput, Workshop, run_step
 
 UP, DOWN = AssetKey("up"), AssetKey("down")
 TABLE = pa.table({"a": [1, 2, 3], "b": [3, 2, 1], "c": ["x", "y", "z"]})

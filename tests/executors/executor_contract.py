@@ -16,12 +16,11 @@ from queue import SimpleQueue
 
 from dask_cluster import shared_cluster
 
-from assets_core.execution.executor import Deliver, Executor
-from assets_core.execution.in_process import Threads
-from assets_core.execution.on_dask import OnDask
-from assets_core.execution.processes import Processes
-from assets_core.execution.work import StepOutcome, Work, WorkInput, Workshop
-from assets_core.execution.workplace import Setup, opened, sources_version
+from assets_core.executors.executor import Deliver, Executor
+from assets_core.executors.in_process import Threads
+from assets_core.executors.on_dask import OnDask
+from assets_core.executors.processes import Processes
+from assets_core.executors.workplace import Setup, opened, sources_version
 from assets_core.io.local_folder import LocalFolder
 from assets_core.io.manager import Reference
 from assets_core.io.parquet_store import ParquetStore
@@ -31,6 +30,7 @@ from assets_core.model.handling import Handling
 from assets_core.model.keys import AssetKey, PartitionKey
 from assets_core.model.partitions import Partition
 from assets_core.project import find_project
+from assets_core.steps.work import StepOutcome, Work, WorkInput, Workshop
 
 LONGEST_SECONDS = 60.0
 NO_LIMIT = Handling()

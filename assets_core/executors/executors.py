@@ -11,8 +11,8 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 
 from ..model.asset import Asset
+from ..steps.step import StepOutcome, Work
 from .executor import Deliver, Executor, Running
-from .step import StepOutcome, Work
 
 
 class Executors:

@@ -26,13 +26,13 @@ from typing import Any
 
 from ..errors import AssetsError
 from ..model.keys import AssetKey
+from ..steps.logs import Attempt, Logbook
+from ..steps.secrets import longest_secret, masked
+from ..steps.step import Work
+from ..steps.wire import outcome_from_json, work_to_json
 from .executor import CANCELLED, OUT_OF_MEMORY, TIMED_OUT, WORKER_DIED, Deliver, Running, lost
 from .frames import TURN, Frames, framed
-from .logs import Attempt, Logbook
 from .memory_use import held_bytes
-from .secrets import longest_secret, masked
-from .step import Work
-from .wire import outcome_from_json, work_to_json
 from .workplace import Setup, log_folder
 
 _RECEIVED_BYTES = 1 << 18
@@ -331,7 +331,7 @@ class Processes:
         words, their_words = os.pipe()
         turns = os.pipe()
         given = [theirs.fileno(), turns[0]]
-        command = [sys.executable, "-P", "-u", "-m", "assets_core.execution.worker", *map(str, given)]
+        command = [sys.executable, "-P", "-u", "-m", "assets_core.executors.worker", *map(str, given)]
         try:
             process = subprocess.Popen(  # noqa: S603  # it is this Python
                 command,

@@ -16,11 +16,11 @@ import pytest
 from executor_contract import ACTS, KINDS, LONGEST_SECONDS, Bench, Pipes, bench, is_alive, write_project
 
 from assets_core.errors import AssetsError
-from assets_core.execution.executor import WORKER_DIED
-from assets_core.execution.memory_use import held_bytes
-from assets_core.execution.processes import Processes
-from assets_core.execution.work import StepOutcome
+from assets_core.executors.executor import WORKER_DIED
+from assets_core.executors.memory_use import held_bytes
+from assets_core.executors.processes import Processes
 from assets_core.model.handling import Handling
+from assets_core.steps.work import StepOutcome
 
 PROCESSES = next(kind for kind in KINDS if kind.name == "processes")
 
@@ -56,7 +56,7 @@ def test_a_worker_is_kept_and_opens_neither_catalog_nor_journal(processes: Bench
     first, second = (processes.run(processes.work(f"{number}")) for number in range(2))
     assert one_column(processes, first, "process") == one_column(processes, second, "process") != [os.getpid()]
     loaded = one_column(processes, processes.run(processes.work("modules")), "name")
-    assert "assets_core.execution.step" in loaded
+    assert "assets_core.steps.step" in loaded
     assert [name for name in loaded if str(name).partition(".")[0] == "catalog"] == []
 
 

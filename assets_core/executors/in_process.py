@@ -7,8 +7,8 @@ import time
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 
+from ..steps.step import Work, Workshop, run_step
 from .executor import Deliver, Running
-from .step import Work, Workshop, run_step
 
 
 class Threads:

@@ -26,12 +26,12 @@ from distributed.utils import silence_logging_cmgr
 from distributed.versions import VersionMismatchWarning
 
 from ..errors import AssetsError
+from ..steps.step import Work
+from ..steps.wire import outcome_from_json, work_to_json
 from .executor import CANCELLED, WORKER_DIED, Deliver, Running, lost
 from .on_dask_batches import Batch, Given, Waiting
 from .on_dask_cluster import OwnCluster
 from .on_dask_worker import end_run, mark_of, run_batch, versions
-from .step import Work
-from .wire import outcome_from_json, work_to_json
 from .workplace import Setup
 
 _GATHER_SECONDS = 0.004  # how long a step waits for others to share its batch with

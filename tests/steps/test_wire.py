@@ -14,21 +14,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets_core.errors import AssetsError, Place
-from assets_core.execution.frames import Frames, framed
-from assets_core.execution.wire import (
-    outcome_from_json,
-    outcome_to_json,
-    refusal_to_json,
-    work_from_json,
-    work_to_json,
-)
-from assets_core.execution.work import CellOutcome, Source, StepOutcome, Work, WorkInput
+from assets_core.executors.frames import Frames, framed
 from assets_core.io.manager import Reference, Stored
 from assets_core.model.asset import Asset, AssetKind, CheckSpec, HandOff
 from assets_core.model.checks import CheckResult, FailureCase, Severity
 from assets_core.model.keys import AssetKey, PartitionKey
 from assets_core.model.partitions import Partition
 from assets_core.model.reads import ColumnsRead
+from assets_core.steps.wire import (
+    outcome_from_json,
+    outcome_to_json,
+    refusal_to_json,
+    work_from_json,
+    work_to_json,
+)
+from assets_core.steps.work import CellOutcome, Source, StepOutcome, Work, WorkInput
 from assets_core.versions.data import ColumnVersion, DataVersion
 
 KEY = AssetKey("shop/sales")

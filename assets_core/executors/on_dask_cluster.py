@@ -1,6 +1,6 @@
 """A Dask cluster of this machine, for one run: a scheduler and worker processes, which end when the run does.
 
-Opened by `on_dask.py`; run as `python -m assets_core.execution.on_dask_cluster`. It listens on the loopback device
+Opened by `on_dask.py`; run as `python -m assets_core.executors.on_dask_cluster`. It listens on the loopback device
 only, to those who have the key that was made for it, and shows no dashboard.
 """
 

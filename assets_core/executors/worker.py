@@ -1,6 +1,6 @@
 """A worker process: loads the project once, then runs one step at a time. It opens no catalog and no journal.
 
-Started by `processes.py` as `python -m assets_core.execution.worker N M`: its end of a socket pair, and that of a pipe.
+Started by `processes.py` as `python -m assets_core.executors.worker N M`: its end of a socket pair, and that of a pipe.
 It ends when there is no more to come, and at once, with all that its step has started, when the coordinator dies.
 """
 
@@ -20,8 +20,8 @@ from types import FrameType
 from typing import Any
 
 from ..errors import AssetsError, OutputError
+from ..steps.wire import outcome_to_json, refusal_to_json, work_from_json
 from .frames import TURN, Frames, framed
-from .wire import outcome_to_json, refusal_to_json, work_from_json
 
 _PR_SET_PDEATHSIG = 1
 _RECEIVED_BYTES = 1 << 16
@@ -44,7 +44,7 @@ def serve(channel: socket.socket, turns: int) -> None:
     if (first := next(messages, None)) is None:
         return
     try:
-        from .step import Workshop, run_step
+        from ..steps.step import Workshop, run_step
         from .workplace import Setup, load_project, opened
 
         setup = Setup(**first)

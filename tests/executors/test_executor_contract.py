@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from executor_contract import KINDS, Bench, Kind, Pipes, bench, is_alive, write_project
 
-from assets_core.execution.executor import CANCELLED, OUT_OF_MEMORY, TIMED_OUT, WORKER_DIED
+from assets_core.executors.executor import CANCELLED, OUT_OF_MEMORY, TIMED_OUT, WORKER_DIED
 from assets_core.materialize import materialize
 from assets_core.model.handling import Handling
 from assets_core.project import find_project
