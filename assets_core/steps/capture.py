@@ -63,7 +63,10 @@ class _Stream(io.TextIOBase):
         return _Bytes(self.stream, getattr(self.original, "buffer", None))
 
     def flush(self) -> None:
-        if self.original is not None and current() is None:
+        """Write out at once what waits: whoever asks for it may be about to crash."""
+        if (attempt := current()) is not None:
+            attempt.logbook.flush()
+        elif self.original is not None:
             self.original.flush()
 
     def isatty(self) -> bool:
