@@ -96,4 +96,4 @@ faults-network: setup
 
 # Ten minutes: workers, coordinators and schedulers are killed and paused, the disk is full for a while, sources change.
 chaos: setup
-	$(BIN)/python tests/faults/chaos.py --seconds 600
+	$(BIN)/python tests/faults/chaos.py --seconds 600 --executors threads,processes,dask

@@ -101,6 +101,8 @@ def go_on(
     name: str,
     *,
     only_failed: bool,
+    fail_fast: bool = False,
+    executor: str | None = None,
     moment: Moment | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     on_records: Callable[[Sequence[Record]], None] | None = None,
@@ -109,7 +111,7 @@ def go_on(
     just the cells that failed in it, those that were blocked by them, and those that were withheld for them.
 
     Where fresh cells were to be made, too, those are left out that it has made, or a run that went on with it.
-    `moment` tells what `changed-since:` in its selection means.
+    `moment` tells what `changed-since:` in its selection means; `fail_fast` and `executor` are those of `materialize`.
 
     Raises: UserError where the run goes on; what `materialize` raises.
     """
@@ -134,6 +136,8 @@ def go_on(
         atomic=found.atomic,
         kind=found.kind,
         moment=moment,
+        fail_fast=fail_fast,
+        executor=executor,
         continues=found.run,
         within=within,
         on_progress=on_progress,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -176,7 +177,7 @@ def retry(run: Run, as_json: AsJson = False, as_events: AsEvents = False, projec
     _go_on(run, only_failed=True, as_json=as_json, as_events=as_events, project=project)
 
 
-def _go_on(run: str, *, only_failed: bool, as_json: bool, as_events: bool, project: ProjectFolder) -> None:
+def _go_on(run: str, folder: Path | None, as_json: bool, as_events: bool, **options: Any) -> None:
     from datetime import UTC, datetime
     from functools import partial
 
@@ -185,6 +186,6 @@ def _go_on(run: str, *, only_failed: bool, as_json: bool, as_events: bool, proje
     from ..runs import go_on
     from .execute import watch
 
-    found = find_project(project)
+    found = find_project(folder)
     moment = partial(position_of, found, now=datetime.now(UTC))
-    watch(partial(go_on, found, run, only_failed=only_failed, moment=moment), as_json=as_json, as_events=as_events)
+    watch(partial(go_on, found, run, moment=moment, **options), as_json=as_json, as_events=as_events)

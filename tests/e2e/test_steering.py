@@ -156,7 +156,7 @@ def test_a_blocked_reader_is_retried_with_the_cell_that_blocked_it(slow: Project
     assert slow.run(*BACKFILL).code == 1
     before = slow.tail
     (slow.root / "bad").write_text("")
-    slow.must("runs", "retry", "latest")
+    slow.must("runs", "retry", "latest", "--executor", "processes", "--fail-fast")
     assert slow.made(behind=before) == {"day@2024-01-03", "reader@2024-01-03"}
 
 
