@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .app import AsEvents, AsJson, AsOf, ProjectFolder
+from .app import AsEvents, AsJson, AsOf, ExecutorName, FailFast, ProjectFolder
 from .output import print_json, print_table, say
 
 _COLUMNS = [
@@ -152,6 +152,8 @@ def _steer(
 def resume(
     run: Run,
     reason: Reason = None,
+    fail_fast: FailFast = False,
+    executor: ExecutorName = None,
     as_json: AsJson = False,
     as_events: AsEvents = False,
     project: ProjectFolder = None,
@@ -166,15 +168,22 @@ def resume(
     if find_run(find_project(project), run).is_alive:
         _steer("resume", run, "goes on", reason, project)
     else:
-        _go_on(run, only_failed=False, as_json=as_json, as_events=as_events, project=project)
+        _go_on(run, project, as_json, as_events, only_failed=False, fail_fast=fail_fast, executor=executor)
 
 
-def retry(run: Run, as_json: AsJson = False, as_events: AsEvents = False, project: ProjectFolder = None) -> None:
+def retry(
+    run: Run,
+    fail_fast: FailFast = False,
+    executor: ExecutorName = None,
+    as_json: AsJson = False,
+    as_events: AsEvents = False,
+    project: ProjectFolder = None,
+) -> None:
     """Make only the cells that failed in a run, and those that were blocked by them, or withheld for them.
 
     Example: assets runs retry latest
     """
-    _go_on(run, only_failed=True, as_json=as_json, as_events=as_events, project=project)
+    _go_on(run, project, as_json, as_events, only_failed=True, fail_fast=fail_fast, executor=executor)
 
 
 def _go_on(run: str, folder: Path | None, as_json: bool, as_events: bool, **options: Any) -> None:
