@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterable
 from typing import Annotated, Any
@@ -71,9 +72,14 @@ def logs(
     wanted = Wanted(asked, level, grep, attempt, from_time, tail)
     printer = _Printer(as_json=as_json, is_full=full_traceback)
     if follow:
-        for some in followed(found, name, wanted):
-            printer.print(some)
-            sys.stdout.flush()
+        # Nothing is to be put away: so Ctrl-C ends it wherever it is, also in a library that would keep an exception.
+        former = signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+        try:
+            for some in followed(found, name, wanted):
+                printer.print(some)
+                sys.stdout.flush()
+        finally:
+            signal.signal(signal.SIGINT, former)
     else:
         printer.print(lines(log_folder(found, name), wanted))
     if not printer.count:

@@ -26,6 +26,7 @@ from require import kinds_of, plain_cause, require_equal
 
 from assets_core.errors import SelectionError
 from assets_core.execution.conduct import conduct, declare
+from assets_core.execution.run import Listeners
 from assets_core.keeping.rollback import roll_back
 from assets_core.materialize import look, materialize
 from assets_core.model.run import RunRequest, RunResult
@@ -156,7 +157,7 @@ class Scenario:
             return RunResult(None, fresh=planned.fresh)
         request = RunRequest("materialize", *asked)
         known = view.observations, view.records, view.position
-        return conduct(project, planned, *known, request, lambda _: None)
+        return conduct(project, planned, *known, request, Listeners(lambda _: None, lambda _: None))
 
     # Comparing
 
