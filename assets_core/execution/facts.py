@@ -17,7 +17,7 @@ from ..model.mapping import describe_mapping
 from ..model.reads import ColumnsRead
 from ..planning.observe import Observation
 from ..planning.state import checks_version
-from ..steps.step import CellOutcome, StepOutcome
+from ..steps.work import CellOutcome, StepOutcome
 from ..versions.recipe import lanes_text, token
 
 Fact = tuple[str, dict[str, Any]]

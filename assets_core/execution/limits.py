@@ -17,7 +17,7 @@ from catalog.errors import disk_errors
 
 from ..model.asset import Asset
 from ..model.keys import AssetKey
-from ..steps.step import Work
+from ..steps.work import Work
 
 Slots = tuple[int, ...]
 """Descriptors of locked files."""

@@ -16,7 +16,7 @@ from ..lineage.recorded import SqlLineage
 from ..model.keys import AssetKey, Cell, PartitionKey
 from ..model.run import Failure, Warned
 from ..planning.world import World
-from ..steps.step import CellOutcome, StepOutcome
+from ..steps.work import CellOutcome, StepOutcome
 from . import facts
 from .prepare import Preparation
 

@@ -22,7 +22,7 @@ from ..planning.observe import source_path
 from ..planning.spelling import in_order
 from ..planning.state import AssetState
 from ..planning.world import World
-from ..steps.step import Source, Work, WorkInput
+from ..steps.work import Source, Work, WorkInput
 from ..versions.recipe import Ordinals, lanes_text, recipe
 from .facts import Claim
 

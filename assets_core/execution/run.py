@@ -35,7 +35,7 @@ from ..planning.digests import Digests
 from ..planning.observe import Observation
 from ..planning.plan import Plan, first_gap
 from ..planning.staleness import Cause, own_causes
-from ..steps.step import StepOutcome, Work
+from ..steps.work import StepOutcome, Work
 from ..versions.recipe import Ordinals
 from . import facts
 from .interrupt import StopRequest

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from ..steps.step import CellOutcome, StepOutcome, Work
+from ..steps.work import CellOutcome, StepOutcome, Work
 
 Deliver = Callable[[StepOutcome | BaseException], None]
 """Takes an outcome, or an error of our own, which ends the run; may be called from any thread."""

@@ -11,7 +11,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 
 from ..model.asset import Asset
-from ..steps.step import StepOutcome, Work
+from ..steps.work import StepOutcome, Work
 from .executor import Deliver, Executor, Running
 
 

@@ -7,7 +7,8 @@ import time
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 
-from ..steps.step import Work, Workshop, run_step
+from ..steps.step import run_step
+from ..steps.work import Work, Workshop
 from .executor import Deliver, Running
 
 

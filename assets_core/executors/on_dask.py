@@ -26,8 +26,8 @@ from distributed.utils import silence_logging_cmgr
 from distributed.versions import VersionMismatchWarning
 
 from ..errors import AssetsError
-from ..steps.step import Work
 from ..steps.wire import outcome_from_json, work_to_json
+from ..steps.work import Work
 from .executor import CANCELLED, WORKER_DIED, Deliver, Running, lost
 from .on_dask_batches import Batch, Given, Waiting
 from .on_dask_cluster import OwnCluster

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from ..model.keys import AssetKey
-from ..steps.step import StepOutcome, Work
+from ..steps.work import StepOutcome, Work
 
 BATCH_SECONDS = 1.0
 LONGEST_BATCH = 512  # steps

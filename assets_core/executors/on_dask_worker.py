@@ -27,8 +27,8 @@ from ..model.asset import Asset, AssetKind
 from ..model.handling import Handling
 from ..model.keys import AssetKey, PartitionKey
 from ..model.partitions import Partition
-from ..steps.step import StepOutcome, Work
 from ..steps.wire import outcome_to_json
+from ..steps.work import StepOutcome, Work
 from ..version import __version__
 from .executor import CANCELLED, lost
 from .processes import Processes

@@ -28,8 +28,8 @@ from ..errors import AssetsError
 from ..model.keys import AssetKey
 from ..steps.logs import Attempt, Logbook
 from ..steps.secrets import longest_secret, masked
-from ..steps.step import Work
 from ..steps.wire import outcome_from_json, work_to_json
+from ..steps.work import Work
 from .executor import CANCELLED, OUT_OF_MEMORY, TIMED_OUT, WORKER_DIED, Deliver, Running, lost
 from .frames import TURN, Frames, framed
 from .memory_use import held_bytes

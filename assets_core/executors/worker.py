@@ -44,7 +44,8 @@ def serve(channel: socket.socket, turns: int) -> None:
     if (first := next(messages, None)) is None:
         return
     try:
-        from ..steps.step import Workshop, run_step
+        from ..steps.step import run_step
+        from ..steps.work import Workshop
         from .workplace import Setup, load_project, opened
 
         setup = Setup(**first)

@@ -24,8 +24,8 @@ from ..model.asset import Asset
 from ..model.keys import AssetKey
 from ..project import STATE_FOLDER, Project, find_project
 from ..steps.capture import capturing
-from ..steps.step import Workshop
 from ..steps.wire import definitions_changed
+from ..steps.work import Workshop
 
 
 @dataclass(frozen=True, slots=True)

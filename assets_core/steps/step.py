@@ -21,9 +21,7 @@ from .given import made, require_unchanged_sources
 from .logs import Attempt
 from .reported import Reported
 from .saving import judged_again, saved, stream_for
-from .work import AtWork, CellOutcome, Source, StepOutcome, Work, WorkInput, Workshop
-
-__all__ = ["CellOutcome", "Source", "StepOutcome", "Work", "WorkInput", "Workshop", "run_step"]
+from .work import AtWork, CellOutcome, StepOutcome, Work, Workshop
 
 
 def run_step(work: Work, workshop: Workshop) -> StepOutcome:

@@ -20,7 +20,7 @@ from ..model.keys import AssetKey, PartitionKey
 from ..model.partitions import Partition
 from ..model.reads import ColumnsRead
 from ..versions.data import ColumnVersion, DataVersion
-from .step import CellOutcome, Source, StepOutcome, Work, WorkInput
+from .work import CellOutcome, Source, StepOutcome, Work, WorkInput
 
 Document = dict[str, Any]
 _UTC_OFFSET = timedelta(0)

@@ -15,7 +15,7 @@ from assets_core.execution.limits import Limits, Pools, give_back
 from assets_core.model.asset import Asset, AssetKind
 from assets_core.model.handling import Handling
 from assets_core.model.keys import AssetKey
-from assets_core.steps.step import Work
+from assets_core.steps.work import Work
 
 HOLD = """
 import sys

@@ -24,7 +24,8 @@ from assets_core.model.asset import Asset, AssetKind, HandOff
 from assets_core.model.checks import Check, Severity
 from assets_core.model.keys import AssetKey
 from assets_core.model.partitions import StaticPartitions
-from assets_core.steps.step import StepOutcome, Work, Workshop, run_step
+from assets_core.steps.step import run_step
+from assets_core.steps.work import StepOutcome, Work, Workshop
 
 KEYS = [f"k{n:02}" for n in range(30)]
 PARTITIONS = StaticPartitions(KEYS)

@@ -33,7 +33,7 @@ from assets_core.project import Project, find_project
 from assets_core.steps.capture import capturing
 from assets_core.steps.logs import CHARACTERS, LAST_LINES, LINE_CHARACTERS, LINES, Attempt, Logbook, note_failure
 from assets_core.steps.secrets import masked, masked_values
-from assets_core.steps.step import StepOutcome, Work
+from assets_core.steps.work import StepOutcome, Work
 
 SECRET = "hunter2-Ünder|cover"  # noqa: S105  # not one
 

@@ -24,7 +24,8 @@ from assets_core.model.asset import Asset, AssetKind, HandOff
 from assets_core.model.keys import AssetKey, PartitionKey
 from assets_core.model.partitions import Partition
 from assets_core.model.reads import ColumnsRead
-from assets_core.steps.step import Source, StepOutcome, Work, WorkInput, Workshop, run_step
+from assets_core.steps.step import run_step
+from assets_core.steps.work import Source, StepOutcome, Work, WorkInput, Workshop
 
 UP, DOWN = AssetKey("up"), AssetKey("down")
 TABLE = pa.table({"a": [1, 2, 3], "b": [3, 2, 1], "c": ["x", "y", "z"]})
